@@ -1,0 +1,5 @@
+/** Trained adapters in PEFT's format. */
+@NullMarked
+package io.plora.adapter;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,5 @@
+/** Base models in Hugging Face layout. */
+@NullMarked
+package io.plora.model;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,136 @@
+package io.plora.kernels;
+
+import java.nio.ByteBuffer;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The operations of a packed training step over prepared tensors. T is the number of rows of the batch, H the hidden size.
+ *
+ * <p>Activation tensors may have more rows than the batch; the first T count. Outputs are overwritten unless stated. The
+ * same calls on the same hardware give the same bits. Not thread-safe: one instance belongs to one group.
+ *
+ * <p>Three implementations: double precision in plain Java (the reference), float32 on the CPU, bf16 on CUDA.
+ */
+public interface Kernels extends AutoCloseable {
+
+    /** What computes here, in a few words for a person. */
+    String description();
+
+    /** Type of frozen weights and activations. */
+    DType activationType();
+
+    /** Type of adapters, gradients, optimizer state and losses. */
+    DType parameterType();
+
+    /** Allocates zeroed memory where this implementation computes. */
+    Tensor allocate(DType type, long... shape);
+
+    /** Converts all remaining little-endian values of {@code from} into {@code to}. */
+    void write(Tensor to, ByteBuffer from, DType fromType);
+
+    /** Converts all of {@code from} to little-endian float32 values from the position of {@code to} on. */
+    void read(Tensor from, ByteBuffer to);
+
+    void zero(Tensor tensor);
+
+    void copy(Tensor from, Tensor to);
+
+    /** {@code y[t] = table[token(t)]}. Table (V, H), y (T, H). */
+    void embed(Tensor table, PackedBatch batch, Tensor y);
+
+    /**
+     * Root mean square norm (Zhang and Sennrich 2019): {@code y = weight * x / sqrt(mean(x^2) + epsilon)}.
+     *
+     * @param x (T, H)
+     * @param weight (H)
+     * @param inverseRms (T), of {@link #parameterType()}: 1 / rms, kept for the backward pass
+     */
+    void rmsNorm(Tensor x, Tensor weight, double epsilon, PackedBatch batch, Tensor y, Tensor inverseRms);
+
+    /** Adds the norm's input gradient to {@code dX}. */
+    void rmsNormBackward(Tensor x, Tensor weight, Tensor inverseRms, Tensor dY, PackedBatch batch, Tensor dX);
+
+    /**
+     * All projections that share an input, with the adapters' low-rank terms:
+     * {@code y = x W^T + bias + scale_i (drop(x) A_i^T) B_i^T}, on each part for rows of adapter i.
+     *
+     * @param x (T, in)
+     * @param lowRank at least {@link LoraTable#lowRankSize} elements of {@link #activationType()}: {@code drop(x) A^T}, kept
+     *     for the backward pass
+     * @param y (T, out)
+     * @param accumulate whether the result is added to y
+     */
+    void project(
+            PackedProjection projection,
+            LoraTable adapters,
+            PackedBatch batch,
+            Tensor x,
+            Tensor lowRank,
+            Tensor y,
+            boolean accumulate);
+
+    /**
+     * Backward of {@link #project}: adds to the gradients of A and B (PLoRA, appendix C, cases 1 to 4).
+     *
+     * @param dX (T, in), overwritten; null where no gradient is needed further down
+     */
+    void projectBackward(
+            PackedProjection projection,
+            LoraTable adapters,
+            PackedBatch batch,
+            Tensor x,
+            Tensor lowRank,
+            Tensor dY,
+            @Nullable Tensor dX);
+
+    /**
+     * Rotates queries and keys in place (Su et al. 2021), pairs (i, i + headSize / 2).
+     *
+     * @param table (positions, headSize): cosines of the headSize / 2 angles, then sines
+     * @param qkv (T, {@link AttentionShape#qkvSize})
+     * @param inverse rotates back, which is the backward pass
+     */
+    void rotary(AttentionShape shape, Tensor table, PackedBatch batch, Tensor qkv, boolean inverse);
+
+    /**
+     * Causal softmax attention within each sequence, scaled by 1 / sqrt(headSize).
+     *
+     * @param y (T, {@link AttentionShape#outputSize})
+     * @param logSumExp (T, heads), of {@link #parameterType()}, kept for the backward pass
+     */
+    void attention(AttentionShape shape, PackedBatch batch, Tensor qkv, Tensor y, Tensor logSumExp);
+
+    void attentionBackward(
+            AttentionShape shape, PackedBatch batch, Tensor qkv, Tensor y, Tensor logSumExp, Tensor dY, Tensor dQkv);
+
+    /** {@code y = silu(gate) * up} (Shazeer 2020). GateUp (T, 2F): gate, then up; y (T, F). */
+    void swiGlu(Tensor gateUp, PackedBatch batch, Tensor y);
+
+    void swiGluBackward(Tensor gateUp, Tensor dY, PackedBatch batch, Tensor dGateUp);
+
+    /**
+     * Output layer and cross-entropy over chunks of rows: all logits are never held at once. Rows without a target have
+     * loss 0 and gradient 0.
+     *
+     * @param x (T, H)
+     * @param weight (V, H)
+     * @param losses (T), of {@link #parameterType()}: -log p(target), not weighted
+     * @param dX (T, H): gradient of the weighted sum of losses; null in evaluation
+     */
+    void crossEntropy(Tensor x, Tensor weight, PackedBatch batch, Tensor losses, @Nullable Tensor dX);
+
+    /** {@code y = x W^T} for the first rows of x, as {@link #parameterType()}: logits for a caller who wants to see them. */
+    void logits(Tensor x, Tensor weight, PackedBatch batch, Tensor y);
+
+    /**
+     * One optimizer step for each adapter named, with clipping by its own gradient norm. An adapter whose norm is not
+     * finite is left as it was.
+     *
+     * @return each adapter's gradient norm before clipping
+     */
+    double[] optimize(List<OptimizerStep> steps);
+
+    @Override
+    void close();
+}

@@ -1,0 +1,46 @@
+package io.plora.kernels;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** The low-rank terms of a group of adapters on one {@link PackedProjection}: one row an adapter, one column a part. */
+public final class LoraTable {
+    private final List<List<@Nullable LoraTerm>> terms;
+
+    /** @param terms for each adapter its term on each part, null where the adapter does not target the part */
+    public LoraTable(List<? extends List<? extends @Nullable LoraTerm>> terms) {
+        List<List<@Nullable LoraTerm>> copy = new ArrayList<>();
+        for (List<? extends @Nullable LoraTerm> row : terms) {
+            copy.add(Collections.unmodifiableList(new ArrayList<>(row)));
+        }
+        this.terms = Collections.unmodifiableList(copy);
+    }
+
+    public int adapters() {
+        return terms.size();
+    }
+
+    public @Nullable LoraTerm term(int adapter, int part) {
+        return terms.get(adapter).get(part);
+    }
+
+    /** Sum of an adapter's ranks over the parts. */
+    public int rankSum(int adapter) {
+        int sum = 0;
+        for (LoraTerm term : terms.get(adapter)) {
+            sum += term == null ? 0 : term.loraRank();
+        }
+        return sum;
+    }
+
+    /** Elements that the low-rank activations of a batch take: sum over adapters of rows x {@link #rankSum}. */
+    public long lowRankSize(PackedBatch batch) {
+        long size = 0;
+        for (int adapter = 0; adapter < adapters(); adapter++) {
+            size += (long) batch.adapterRows(adapter) * rankSum(adapter);
+        }
+        return size;
+    }
+}

@@ -1,0 +1,44 @@
+package io.plora.kernels;
+
+/**
+ * One optimizer step of one adapter over its flat parameters: all A matrices first, then all B matrices.
+ *
+ * @param parameters (n)
+ * @param gradients (n); zeroed by the step
+ * @param firstMoment (n)
+ * @param secondMoment (n)
+ * @param bOffset where the B matrices start
+ * @param rule update rule
+ * @param learningRateA learning rate of the A matrices
+ * @param learningRateB learning rate of the B matrices (LoRA+)
+ * @param weightDecay decoupled for AdamW, added to the gradient for SGD (as PyTorch does)
+ * @param maxGradientNorm gradients are scaled down to this norm; 0 for no clipping
+ * @param step number of this step, from 1
+ */
+public record OptimizerStep(
+        Tensor parameters,
+        Tensor gradients,
+        Tensor firstMoment,
+        Tensor secondMoment,
+        long bOffset,
+        Rule rule,
+        double learningRateA,
+        double learningRateB,
+        double weightDecay,
+        double maxGradientNorm,
+        long step) {
+
+    /** AdamW's decay rates and epsilon, PyTorch's defaults. */
+    public static final double BETA1 = 0.9;
+
+    public static final double BETA2 = 0.999;
+    public static final double EPSILON = 1e-8;
+
+    /** Update rules. */
+    public enum Rule {
+        /** Loshchilov and Hutter 2019, bias-corrected. */
+        ADAMW,
+        /** Plain gradient descent without momentum. */
+        SGD
+    }
+}
