@@ -84,7 +84,8 @@ public final class TextData implements TrainingData {
 
     /** What the model is given, as plain text; nothing by default, for data that are answers only. */
     public TextData withPrompt(String template) {
-        return withEncoder(new PromptEncoder(new Template(template), promptEncoder().answer()));
+        return withEncoder(
+                new PromptEncoder(new Template(template), promptEncoder().answer()));
     }
 
     /** What the model is trained to answer, as plain text. */
@@ -180,8 +181,7 @@ public final class TextData implements TrainingData {
         if (encoder instanceof PromptEncoder plain) {
             return plain;
         }
-        throw new IllegalStateException(
-                "%s: a plain prompt and a chat cannot be combined.".formatted(rows.name()));
+        throw new IllegalStateException("%s: a plain prompt and a chat cannot be combined.".formatted(rows.name()));
     }
 
     private TextData withConversation(Conversation conversation) {

@@ -67,8 +67,7 @@ class ChoiceDataTest {
 
     @Test
     void candidatesMayComeFromFields() {
-        ChoiceData data = TextData.examples(
-                        List.of(Map.of("q", "2+2?", "first", "4", "second", "5", "right", "first")))
+        ChoiceData data = TextData.examples(List.of(Map.of("q", "2+2?", "first", "4", "second", "5", "right", "first")))
                 .withPrompt("{q}")
                 .asChoices("right")
                 .withCandidate("first", " {first}")
@@ -91,8 +90,9 @@ class ChoiceDataTest {
         assertThat(data.longest()).isEqualTo(longest - 1);
         assertThat(data.truncated()).isPositive();
         assertThat(data.skipped()).isZero();
-        assertThat(data.samples()).allSatisfy(sample -> assertThat(text(sample))
-                .containsPattern("\nAcceptable\\? (yes|no)<\\|im_end\\|>$"));
+        assertThat(data.samples())
+                .allSatisfy(
+                        sample -> assertThat(text(sample)).containsPattern("\nAcceptable\\? (yes|no)<\\|im_end\\|>$"));
     }
 
     @Test
@@ -106,7 +106,9 @@ class ChoiceDataTest {
 
         assertThatThrownBy(() -> cola.questions(tiny)).hasMessageContaining("samples are longer than");
         assertThat(cola.questions(tiny.withTooLong(TooLong.SKIP)).skipped()).isPositive();
-        assertThatThrownBy(() -> cola.questions(CONTEXT.withMaxLength(2).withTooLong(TooLong.TRUNCATE)).size() == 0)
+        assertThatThrownBy(() -> cola.questions(CONTEXT.withMaxLength(2).withTooLong(TooLong.TRUNCATE))
+                                .size()
+                        == 0)
                 .hasMessageContaining("none of the (3)");
     }
 

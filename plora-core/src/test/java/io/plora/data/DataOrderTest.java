@@ -60,7 +60,9 @@ class DataOrderTest {
         }
 
         // expected 1000 each, standard deviation 29
-        assertThat(counts).allSatisfy(row -> assertThat(row).allSatisfy(count -> assertThat(count).isBetween(880, 1120)));
+        assertThat(counts)
+                .allSatisfy(row ->
+                        assertThat(row).allSatisfy(count -> assertThat(count).isBetween(880, 1120)));
     }
 
     @Test

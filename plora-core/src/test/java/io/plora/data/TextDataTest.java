@@ -39,9 +39,10 @@ class TextDataTest {
         assertThat(data.skipped()).isZero();
         Sample third = data.samples().get(2);
         assertThat(text(third))
-                .isEqualTo("Question: James has 3 more than 2 times the number of Oreos Jordan has.  If there are 36 Oreos"
-                        + " total, how many does Jordan have?\nAnswer: Let x represent the number of Oreos Jordan has\n"
-                        + "James:3+2x Oreos\nTotal:3+2x+x=36\n3x+3=36\n3x=33\nx=<<11=11>>11 Oreos\n#### 11<|im_end|>");
+                .isEqualTo(
+                        "Question: James has 3 more than 2 times the number of Oreos Jordan has.  If there are 36 Oreos"
+                                + " total, how many does Jordan have?\nAnswer: Let x represent the number of Oreos Jordan has\n"
+                                + "James:3+2x Oreos\nTotal:3+2x+x=36\n3x+3=36\n3x=33\nx=<<11=11>>11 Oreos\n#### 11<|im_end|>");
         assertThat(trained(third)).startsWith("[ Let x").endsWith("#### 11<|im_end|>]");
     }
 
@@ -128,7 +129,10 @@ class TextDataTest {
     void numbersAndTruthValuesBecomeTextAsTheyAreWritten() throws IOException {
         Path json = file("data.jsonl", "{\"i\": 12345678901234567890, \"d\": 18.00, \"b\": true}\n");
 
-        assertThat(TextData.jsonLines(json).withAnswer("{i} {d} {b}").load(CONTEXT).samples())
+        assertThat(TextData.jsonLines(json)
+                        .withAnswer("{i} {d} {b}")
+                        .load(CONTEXT)
+                        .samples())
                 .extracting(TinyModel::text)
                 .containsExactly("12345678901234567890 18.00 true<|im_end|>");
     }
@@ -193,8 +197,7 @@ class TextDataTest {
                  "special_tokens": {"<|endoftext|>": {"id": "<|endoftext|>", "ids": [0], "tokens": ["<|endoftext|>"]}}}
                 """));
         mapper.writeValue(folder.resolve("tokenizer.json").toFile(), tokenizer);
-        Files.copy(
-                TinyModel.FOLDER.resolve("tokenizer_config.json"), folder.resolve("tokenizer_config.json"));
+        Files.copy(TinyModel.FOLDER.resolve("tokenizer_config.json"), folder.resolve("tokenizer_config.json"));
         return folder;
     }
 }
