@@ -1,0 +1,59 @@
+package io.plora.execute;
+
+import com.sun.management.HotSpotDiagnosticMXBean;
+import io.plora.kernels.Kernels;
+import io.plora.kernels.cpu.CpuKernels;
+import java.lang.management.ManagementFactory;
+
+/** Where a group of adapters can train. */
+public interface ComputeDevice {
+
+    /** In a few words, for a person. */
+    String name();
+
+    /** Memory that weights, activations and adapters may take, in bytes. */
+    long memoryBytes();
+
+    /** Opens the device for one group; the caller closes what it gets. */
+    Kernels open();
+
+    /**
+     * This machine's processor, with all cores and as much memory as the JVM gives to direct buffers
+     * ({@code -XX:MaxDirectMemorySize}, which defaults to the largest heap size).
+     */
+    static ComputeDevice cpu() {
+        return cpu(Runtime.getRuntime().availableProcessors(), directMemory());
+    }
+
+    /** This machine's processor with a number of threads and a limit of memory. */
+    static ComputeDevice cpu(int threads, long memoryBytes) {
+        if (threads < 1 || memoryBytes < 1) {
+            throw new IllegalArgumentException("A CPU device needs at least one thread (%d) and some memory (%d bytes)."
+                    .formatted(threads, memoryBytes));
+        }
+        return new ComputeDevice() {
+            @Override
+            public String name() {
+                return "CPU (%d threads)".formatted(threads);
+            }
+
+            @Override
+            public long memoryBytes() {
+                return memoryBytes;
+            }
+
+            @Override
+            public Kernels open() {
+                return new CpuKernels(threads);
+            }
+        };
+    }
+
+    private static long directMemory() {
+        HotSpotDiagnosticMXBean hotSpot = ManagementFactory.getPlatformMXBean(HotSpotDiagnosticMXBean.class);
+        long configured = hotSpot == null
+                ? 0
+                : Long.parseLong(hotSpot.getVMOption("MaxDirectMemorySize").getValue());
+        return configured > 0 ? configured : Runtime.getRuntime().maxMemory();
+    }
+}
