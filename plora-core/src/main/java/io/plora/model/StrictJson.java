@@ -38,6 +38,11 @@ public final class StrictJson {
         }
     }
 
+    /** As {@link #readObject}, or an empty object where there is no such file. */
+    static ObjectNode readObjectIfPresent(Path file) {
+        return Files.exists(file) ? readObject(file) : MAPPER.createObjectNode();
+    }
+
     /** Parses an object that a file holds somewhere. */
     static ObjectNode parseObject(Path file, byte[] json) {
         try {
