@@ -38,7 +38,7 @@ public final class ChatTemplate {
      * The template of a model folder: chat_template.jinja, else chat_template of tokenizer_config.json (of several named
      * templates the one called default). Empty where the model has none.
      *
-     * @throws IllegalArgumentException if the file is malformed
+     * @throws ModelFormatException if the file is malformed
      */
     public static Optional<ChatTemplate> open(Path modelFolder) {
         return open(modelFolder, Clock.systemDefaultZone());
@@ -55,7 +55,7 @@ public final class ChatTemplate {
     }
 
     private static Optional<String> sourceInConfig(Path configFile) {
-        JsonNode template = JsonFile.readIfPresent(configFile).path("chat_template");
+        JsonNode template = StrictJson.readObjectIfPresent(configFile).path("chat_template");
         if (template.isMissingNode() || template.isNull()) {
             return Optional.empty();
         }
@@ -67,9 +67,10 @@ public final class ChatTemplate {
             }
         }
         if (!template.isTextual()) {
-            throw new IllegalArgumentException(
-                    "%s: chat_template is neither a text nor a list with a template named (default). Maybe put the template into %s beside it."
-                            .formatted(configFile, FILE));
+            throw new ModelFormatException(
+                    configFile,
+                    "chat_template is neither a text nor a list with a template named (default). Maybe put the template into (%s) beside it."
+                            .formatted(FILE));
         }
         return Optional.of(template.textValue());
     }
@@ -78,7 +79,7 @@ public final class ChatTemplate {
         try {
             return Files.readString(file);
         } catch (IOException e) {
-            throw new UncheckedIOException("%s: cannot be read: %s".formatted(file, e.getMessage()), e);
+            throw new UncheckedIOException("%s: could not be read (%s).".formatted(file, e), e);
         }
     }
 

@@ -1,10 +1,33 @@
 package io.plora.model;
 
+import io.plora.kernels.Kernels;
 import io.plora.kernels.PackedProjection;
 import io.plora.kernels.Tensor;
+import io.plora.space.TargetModule;
 import java.util.List;
 
+/**
+ * Frozen weights of a decoder where its {@link Kernels} compute, of their activation type.
+ *
+ * @param embedding (V, H)
+ * @param finalNorm (H)
+ * @param lmHead (V, H); the same tensor as the embedding where the two are tied
+ * @param rotary (positions, headSize): the table for {@link Kernels#rotary}
+ */
 public record DecoderWeights(Tensor embedding, List<Layer> layers, Tensor finalNorm, Tensor lmHead, Tensor rotary) {
+
+    public DecoderWeights {
+        layers = List.copyOf(layers);
+    }
+
+    /**
+     * One decoder layer.
+     *
+     * @param inputNorm (H)
+     * @param qkv q, k and v
+     * @param postNorm (H), of the norm after attention
+     * @param gateUp gate and up
+     */
     public record Layer(
             Tensor inputNorm,
             PackedProjection qkv,
@@ -12,4 +35,24 @@ public record DecoderWeights(Tensor embedding, List<Layer> layers, Tensor finalN
             Tensor postNorm,
             PackedProjection gateUp,
             PackedProjection down) {}
+
+    /**
+     * Reads a model's weights from its mapped files into the memory of {@code kernels}, without a copy in between.
+     *
+     * @param positions length of the rotary table: the longest sequence that will be computed
+     * @throws IllegalArgumentException if there are more positions than the model has
+     */
+    public static DecoderWeights load(BaseModel model, Kernels kernels, int positions) {
+        if (positions < 1 || positions > model.config().maxPositions()) {
+            throw new IllegalArgumentException(
+                    "Positions (%d) must be from 1 to the model's (%d) (%s). Maybe use shorter sequences."
+                            .formatted(positions, model.config().maxPositions(), model.folder()));
+        }
+        return new DecoderWeightsLoader(model, kernels).load(positions);
+    }
+
+    /** Number of a module in the whole model, as {@link PackedProjection.Part#module} has it. */
+    public static int moduleNumber(int layer, TargetModule module) {
+        return layer * TargetModule.values().length + module.ordinal();
+    }
 }

@@ -2,6 +2,7 @@ package io.plora.model;
 
 import io.plora.kernels.AttentionShape;
 import io.plora.space.TargetModule;
+import java.nio.file.Path;
 
 /**
  * Shape of a decoder of the Llama or Qwen2 family, as its config.json says.
@@ -34,6 +35,20 @@ public record ModelConfig(
         boolean tiedEmbeddings,
         boolean qkvBias,
         int maxPositions) {
+
+    /**
+     * Reads config.json of a model folder, as written by transformers before or since version 5.
+     *
+     * @throws ModelFormatException if the file is missing or malformed, or says something that is not supported
+     */
+    public static ModelConfig read(Path modelFolder) {
+        return new ModelConfigReader(modelFolder).read();
+    }
+
+    /** Whether o has a bias: Llama's attention_bias covers it, Qwen2 never has one. */
+    public boolean outputBias() {
+        return qkvBias && family.equals(ModelConfigReader.LLAMA);
+    }
 
     public AttentionShape attentionShape() {
         return new AttentionShape(heads, kvHeads, headSize);

@@ -15,7 +15,7 @@ record SpecialTokens(
         @Nullable String beginOfSequence, @Nullable String endOfSequence) {
 
     static SpecialTokens read(Path modelFolder) {
-        ObjectNode config = JsonFile.readIfPresent(modelFolder.resolve("tokenizer_config.json"));
+        ObjectNode config = StrictJson.readObjectIfPresent(modelFolder.resolve("tokenizer_config.json"));
         return new SpecialTokens(text(config.path("bos_token")), text(config.path("eos_token")));
     }
 

@@ -47,24 +47,27 @@ public final class Tokenizer implements AutoCloseable {
     /**
      * Opens the tokenizer of a model folder.
      *
-     * @throws IllegalArgumentException if the folder has no tokenizer.json or one that is malformed
+     * @throws ModelFormatException if the folder has no tokenizer.json or one that is malformed
      */
     public static Tokenizer open(Path modelFolder) {
         Path file = modelFolder.resolve("tokenizer.json");
         if (!Files.isRegularFile(file)) {
-            throw new IllegalArgumentException(
-                    "%s: no such file: the model has no tokenizer. Maybe copy it from the model's repository, or write it with transformers: AutoTokenizer.from_pretrained(...).save_pretrained(...)."
-                            .formatted(file));
+            throw new ModelFormatException(
+                    file,
+                    "there is no such file: the model has no tokenizer. Maybe copy it from the model's repository, or write it with transformers: AutoTokenizer.from_pretrained(...).save_pretrained(...).");
         }
-        int vocabularySize = vocabularySize(JsonFile.read(file));
+        int vocabularySize = vocabularySize(StrictJson.readObject(file));
         try (InputStream in = Files.newInputStream(file)) {
             return new Tokenizer(modelFolder, HuggingFaceTokenizer.newInstance(in, OPTIONS), vocabularySize);
         } catch (IOException e) {
-            throw new UncheckedIOException("%s: cannot be read: %s".formatted(file, e.getMessage()), e);
+            throw new UncheckedIOException("%s: could not be read (%s).".formatted(file, e), e);
+        } catch (ModelFormatException e) {
+            throw e;
         } catch (RuntimeException e) {
-            throw new IllegalArgumentException(
-                    "%s: no valid tokenizer: %s."
-                            .formatted(file, Throwables.getRootCause(e).getMessage()),
+            throw new ModelFormatException(
+                    file,
+                    "no valid tokenizer (%s). Maybe download the file again."
+                            .formatted(Throwables.getRootCause(e).getMessage()),
                     e);
         }
     }
@@ -128,14 +131,15 @@ public final class Tokenizer implements AutoCloseable {
         if (token != null) {
             int[] ids = ids(token, false);
             if (ids.length != 1) {
-                throw new IllegalArgumentException(
-                        "%s: eos_token (%s) is not one token of tokenizer.json but (%d). Maybe the two files belong to different models."
-                                .formatted(folder.resolve("tokenizer_config.json"), token, ids.length));
+                throw new ModelFormatException(
+                        folder.resolve("tokenizer_config.json"),
+                        "eos_token (%s) is not one token of tokenizer.json but (%d). Maybe the two files are of different models."
+                                .formatted(token, ids.length));
             }
             return OptionalInt.of(ids[0]);
         }
         for (String name : new String[] {"config.json", "generation_config.json"}) {
-            JsonNode id = JsonFile.readIfPresent(folder.resolve(name)).path("eos_token_id");
+            JsonNode id = StrictJson.readObjectIfPresent(folder.resolve(name)).path("eos_token_id");
             JsonNode first = id.isArray() ? id.path(0) : id;
             if (first.isInt()) {
                 return OptionalInt.of(first.intValue());

@@ -106,7 +106,7 @@ class ChatTemplateTest {
     void aTemplateThatIsNoTextIsRefused(String template) throws IOException {
         write("tokenizer_config.json", "{\"chat_template\": " + template + "}");
         assertThatThrownBy(() -> ChatTemplate.open(folder))
-                .isInstanceOf(IllegalArgumentException.class)
+                .isInstanceOf(ModelFormatException.class)
                 .hasMessageStartingWith(folder.resolve("tokenizer_config.json").toString())
                 .hasMessageContaining("chat_template");
     }

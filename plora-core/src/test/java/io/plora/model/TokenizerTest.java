@@ -97,7 +97,7 @@ class TokenizerTest {
         writeTokenizer();
         Files.writeString(folder.resolve("tokenizer_config.json"), "{\"eos_token\": \"a b\"}");
         assertThatThrownBy(() -> Tokenizer.open(folder))
-                .isInstanceOf(IllegalArgumentException.class)
+                .isInstanceOf(ModelFormatException.class)
                 .hasMessageContaining("tokenizer_config.json")
                 .hasMessageContaining("(a b)");
     }
@@ -105,7 +105,7 @@ class TokenizerTest {
     @Test
     void missingTokenizerIsRefused() {
         assertThatThrownBy(() -> Tokenizer.open(folder))
-                .isInstanceOf(IllegalArgumentException.class)
+                .isInstanceOf(ModelFormatException.class)
                 .hasMessageStartingWith(folder.resolve("tokenizer.json").toString())
                 .hasMessageContaining("Maybe");
     }
@@ -115,7 +115,7 @@ class TokenizerTest {
     void malformedTokenizerIsRefused(String json) throws IOException {
         Files.writeString(folder.resolve("tokenizer.json"), json);
         assertThatThrownBy(() -> Tokenizer.open(folder))
-                .isInstanceOf(IllegalArgumentException.class)
+                .isInstanceOf(ModelFormatException.class)
                 .hasMessageStartingWith(folder.resolve("tokenizer.json").toString());
     }
 
