@@ -42,7 +42,16 @@ final class CheckpointPool {
     }
 
     /** What a trial resumes from. */
-    record Running(PeftAdapter adapter, TrainingState state, Trial soFar) {}
+    record Running(PeftAdapter adapter, TrainingState state, Trial soFar) {
+        Training.Position position() {
+            return new Training.Position(state.epoch(), Math.toIntExact(state.samplesDone()), state.optimizerSteps());
+        }
+
+        /** Samples done in all epochs. */
+        long samplesDone(int samplesAnEpoch) {
+            return (long) state.epoch() * samplesAnEpoch + state.samplesDone();
+        }
+    }
 
     /**
      * Saves a trial that has not ended, as it was after its last optimizer step. What it has reached goes first: should the

@@ -1,6 +1,7 @@
 package io.plora.execute;
 
 import com.sun.management.HotSpotDiagnosticMXBean;
+import io.plora.kernels.DType;
 import io.plora.kernels.Kernels;
 import io.plora.kernels.cpu.CpuKernels;
 import java.lang.management.ManagementFactory;
@@ -13,6 +14,12 @@ public interface ComputeDevice {
 
     /** Memory that weights, activations and adapters may take, in bytes. */
     long memoryBytes();
+
+    /** Type of frozen weights and activations. */
+    DType activationType();
+
+    /** Type of adapters, gradients and optimizer state. */
+    DType parameterType();
 
     /** Opens the device for one group; the caller closes what it gets. */
     Kernels open();
@@ -40,6 +47,16 @@ public interface ComputeDevice {
             @Override
             public long memoryBytes() {
                 return memoryBytes;
+            }
+
+            @Override
+            public DType activationType() {
+                return DType.F32;
+            }
+
+            @Override
+            public DType parameterType() {
+                return DType.F32;
             }
 
             @Override

@@ -1,27 +1,23 @@
 package io.plora.execute;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.google.common.hash.Hasher;
 import com.google.common.hash.Hashing;
 import io.plora.data.ChoiceQuestion;
 import io.plora.data.ChoiceSet;
 import io.plora.data.Dataset;
 import io.plora.data.Sample;
-import io.plora.model.AtomicFiles;
+import io.plora.model.StrictJson;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.Objects;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -33,7 +29,8 @@ import org.jspecify.annotations.Nullable;
  * <pre>
  * sweep.json            what defines the sweep; configurations may be added later, all else stays
  * trials.jsonl, .csv    a line for each trial that has ended
- * journal.jsonl         the policy's decisions
+ * journal-N.jsonl       the policy's decisions in the N-th run
+ * time.json             wall time of all runs
  * trials/ID/best        adapter at its best evaluation
  * trials/ID/last        adapter at the end
  * trials/ID/running     adapter and training state of a trial that has not ended
@@ -42,6 +39,7 @@ import org.jspecify.annotations.Nullable;
 final class SweepFolder implements AutoCloseable {
     private static final String IDENTITY = "sweep.json";
     private static final String LOCK = ".lock";
+    private static final String TIME = "time.json";
 
     private final Path folder;
     private final FileChannel lockFile;
@@ -66,7 +64,8 @@ final class SweepFolder implements AutoCloseable {
             FileChannel lockFile = lock(folder);
             Path file = folder.resolve(IDENTITY);
             if (!Files.exists(file)) {
-                byte[] json = new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsBytes(identity);
+                byte[] json =
+                        new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsBytes(identity);
                 AtomicFiles.writeFile(file, channel -> channel.write(ByteBuffer.wrap(json)));
             }
             return new SweepFolder(folder, lockFile);
@@ -118,7 +117,8 @@ final class SweepFolder implements AutoCloseable {
     }
 
     private static String describe(String name, int size, String unit, Hasher content) {
-        return "%s, %d %s, content %s".formatted(name, size, unit, content.hash().toString().substring(0, 16));
+        return "%s, %d %s, content %s"
+                .formatted(name, size, unit, content.hash().toString().substring(0, 16));
     }
 
     private static void requireSame(Path folder, Map<String, String> identity) throws IOException {
@@ -127,10 +127,11 @@ final class SweepFolder implements AutoCloseable {
             requireEmpty(folder);
             return;
         }
-        Map<String, String> found = read(file);
+        ObjectNode found = StrictJson.readObject(file);
         String differences = identity.keySet().stream()
-                .filter(key -> !Objects.equals(identity.get(key), found.get(key)))
-                .map(key -> "%n  %s: there (%s), here (%s)".formatted(key, found.get(key), identity.get(key)))
+                .filter(key -> !identity.get(key).equals(found.path(key).asText()))
+                .map(key -> "%n  %s: there (%s), here (%s)"
+                        .formatted(key, found.path(key).asText("nothing"), identity.get(key)))
                 .collect(Collectors.joining());
         if (!differences.isEmpty()) {
             throw new IllegalArgumentException("Output folder (%s) holds another sweep:%s%nMaybe choose another folder."
@@ -148,22 +149,6 @@ final class SweepFolder implements AutoCloseable {
                         "Output folder (%s) holds other files, such as (%s), and no sweep. Maybe choose an empty folder."
                                 .formatted(folder, entry.getFileName()));
             }
-        }
-    }
-
-    private static Map<String, String> read(Path file) throws IOException {
-        try {
-            Map<String, String> entries = new LinkedHashMap<>();
-            new ObjectMapper()
-                    .readTree(Files.readString(file, StandardCharsets.UTF_8))
-                    .fields()
-                    .forEachRemaining(field -> entries.put(field.getKey(), field.getValue().asText()));
-            return entries;
-        } catch (JsonProcessingException e) {
-            throw new IllegalArgumentException(
-                    "%s: is not the description of a sweep (%s). Maybe choose another output folder."
-                            .formatted(file, e.getOriginalMessage()),
-                    e);
         }
     }
 
@@ -189,8 +174,28 @@ final class SweepFolder implements AutoCloseable {
         return folder;
     }
 
-    Path journal() {
-        return folder.resolve("journal.jsonl");
+    /** Journal of a new run: each run of the sweep has one of its own. */
+    Path nextJournal() {
+        int run = 1;
+        while (Files.exists(journal(run))) {
+            run++;
+        }
+        return journal(run);
+    }
+
+    private Path journal(int run) {
+        return folder.resolve("journal-%d.jsonl".formatted(run));
+    }
+
+    /** Wall time of all runs of the sweep so far. */
+    double seconds() {
+        Path file = folder.resolve(TIME);
+        return Files.exists(file) ? StrictJson.readObject(file).path("seconds").asDouble() : 0;
+    }
+
+    void setSeconds(double seconds) {
+        StrictJson.writeObject(
+                folder.resolve(TIME), JsonNodeFactory.instance.objectNode().put("seconds", seconds));
     }
 
     Path trial(String id) {

@@ -1,13 +1,23 @@
 package io.plora.execute;
 
 import io.plora.Metric;
+import io.plora.cost.GroupMemory;
+import io.plora.cost.MemoryModel;
+import io.plora.data.DataOrder;
 import io.plora.data.Dataset;
+import io.plora.data.Sample;
 import io.plora.model.BaseModel;
+import io.plora.plan.DeviceState;
 import io.plora.plan.PackingPolicy;
+import io.plora.plan.Phase;
+import io.plora.plan.SweepProgress;
+import io.plora.plan.TrialState;
 import io.plora.space.LoraConfig;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -45,14 +55,44 @@ public record SweepSpec(
         devices = List.copyOf(devices);
     }
 
-    /** Tokens of one epoch. */
-    public long epochTokens() {
-        return training.samples().stream().mapToLong(sample -> sample.rows()).sum();
+    /** The bookkeeping of a sweep over some configurations, each of which has done some samples. */
+    public SweepProgress progress(List<LoraConfig> open, List<Long> samplesDone) {
+        List<DeviceState> states = new ArrayList<>();
+        for (ComputeDevice device : devices) {
+            states.add(new DeviceState(states.size(), device.memoryBytes()));
+        }
+        return SweepProgress.builder()
+                .withConfigs(open)
+                .withSamplesDone(samplesDone)
+                .withDevices(states)
+                .withLengths((trial, epoch) -> lengths(open.get(trial), epoch))
+                .withMemory(memory())
+                .withEpochs(epochs)
+                .withTokenBudget(tokenBudget)
+                .build();
     }
 
-    /** Optimizer steps of a configuration: ceil(samples / batch size) an epoch. */
-    public long optimizerSteps(LoraConfig config) {
-        long batches = (training.size() + config.batchSize() - 1L) / config.batchSize();
-        return epochs * batches;
+    private int[] lengths(LoraConfig config, int epoch) {
+        return IntStream.of(new DataOrder(config.seed(), training.size()).epoch(epoch))
+                .map(sample -> training.samples().get(sample).rows())
+                .toArray();
+    }
+
+    /** What groups cost on this engine's devices. */
+    private GroupMemory memory() {
+        ComputeDevice device = devices.get(0);
+        return new MemoryModel(base.config(), device.activationType(), device.parameterType(), LOSS_CHUNK_ROWS);
+    }
+
+    /** Tokens that a trial has still to train on, taking its samples as equally long. */
+    long tokensLeft(TrialState trial) {
+        long samplesLeft = trial.phase() == Phase.ENDED ? 0 : trial.samplesTotal() - trial.samplesDone();
+        long epochTokens = training.samples().stream().mapToLong(Sample::rows).sum();
+        return epochTokens * samplesLeft / training.size();
+    }
+
+    /** Tokens of the longest sequence that is trained on or evaluated. */
+    int longestSequence() {
+        return Math.max(training.longest(), validation.longestSequence());
     }
 }

@@ -50,6 +50,19 @@ public record Validation(
         return String.join(", ", names);
     }
 
+    /** Tokens of the longest sequence. */
+    int longestSequence() {
+        int longest = samples == null ? 0 : samples.longest();
+        return choices == null
+                ? longest
+                : Math.max(
+                        longest,
+                        choices.questions().stream()
+                                .mapToInt(ChoiceQuestion::longest)
+                                .max()
+                                .orElse(0));
+    }
+
     /** How far an adapter is when it is evaluated. */
     record Moment(int epoch, long samplesSeen) {}
 

@@ -39,7 +39,6 @@ public final class StrictJson {
         }
     }
 
-<<<<<<< HEAD
     /**
      * Writes an object for people to read, as {@link AtomicFiles#writeFile} does.
      *
@@ -50,11 +49,11 @@ public final class StrictJson {
                 file,
                 channel -> TensorData.writeFully(
                         ByteBuffer.wrap((object.toPrettyString() + "\n").getBytes(StandardCharsets.UTF_8)), channel));
-=======
+    }
+
     /** As {@link #readObject}, or an empty object where there is no such file. */
     static ObjectNode readObjectIfPresent(Path file) {
         return Files.exists(file) ? readObject(file) : MAPPER.createObjectNode();
->>>>>>> model
     }
 
     /** Parses an object that a file holds somewhere. */
