@@ -1,0 +1,19 @@
+package io.plora.cost;
+
+import io.plora.space.LoraConfig;
+
+/**
+ * Memory of a packed group, in bytes on each of its devices. It is a sum: a group holds {@link #baseBytes()}, and for each
+ * member {@link #adapterBytes} and, while an iteration runs, {@link #tokenBytes} for each of its tokens.
+ */
+public interface GroupMemory {
+
+    /** What a group holds without any member: the base model and workspaces. */
+    long baseBytes();
+
+    /** What an adapter adds for as long as it is a member. */
+    long adapterBytes(LoraConfig config);
+
+    /** What one token of an adapter adds during an iteration. */
+    long tokenBytes(LoraConfig config);
+}
