@@ -63,7 +63,8 @@ public final class SweepExecutor {
     }
 
     private void run(SweepFolder folder) {
-        CheckpointPool checkpoints = new CheckpointPool(folder, spec.base().folder().toString());
+        CheckpointPool checkpoints =
+                new CheckpointPool(folder, spec.base().folder().toString());
         List<TrialRun> trials = open(folder, checkpoints);
         if (trials.isEmpty()) {
             LOGGER.info("All trials of {} have ended already.", folder.path());
@@ -76,7 +77,8 @@ public final class SweepExecutor {
                 .map(device -> new DeviceWorker(spec, device, checkpoints, initial))
                 .toList();
         List<LoraConfig> configs = trials.stream().map(TrialRun::config).toList();
-        try (Journal journal = Journal.create(folder.nextJournal(), spec.policy().name(), configs);
+        try (Journal journal =
+                        Journal.create(folder.nextJournal(), spec.policy().name(), configs);
                 TrialFiles files = TrialFiles.open(folder.path())) {
             progress.observe(journal);
             new SweepRun(spec, listener, progress, trials, workers, checkpoints, files, ended, () -> cancelled).toEnd();
@@ -103,11 +105,18 @@ public final class SweepExecutor {
                 continue;
             }
             TrialRun run = new TrialRun(trials.size(), config);
-            checkpoints.findRunning(config).ifPresent(saved -> run.restore(saved.soFar(), saved.samplesDone(spec.training().size())));
+            checkpoints
+                    .findRunning(config)
+                    .ifPresent(saved -> run.restore(
+                            saved.soFar(), saved.samplesDone(spec.training().size())));
             trials.add(run);
         }
         if (!ended.isEmpty()) {
-            LOGGER.info("{} of {} trials are on record in {}.", ended.size(), spec.configs().size(), folder.path());
+            LOGGER.info(
+                    "{} of {} trials are on record in {}.",
+                    ended.size(),
+                    spec.configs().size(),
+                    folder.path());
         }
         return trials;
     }

@@ -1,5 +1,6 @@
 package io.plora.execute;
 
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.google.common.hash.Hasher;
 import com.google.common.hash.Hashing;
@@ -64,9 +65,9 @@ final class SweepFolder implements AutoCloseable {
             FileChannel lockFile = lock(folder);
             Path file = folder.resolve(IDENTITY);
             if (!Files.exists(file)) {
-                byte[] json =
-                        new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsBytes(identity);
-                AtomicFiles.writeFile(file, channel -> channel.write(ByteBuffer.wrap(json)));
+                ObjectNode json = JsonNodeFactory.instance.objectNode();
+                identity.forEach(json::put);
+                StrictJson.writeObject(file, json);
             }
             return new SweepFolder(folder, lockFile);
         } catch (IOException e) {

@@ -81,7 +81,7 @@ public record SweepSpec(
     /** What groups cost on this engine's devices. */
     private GroupMemory memory() {
         ComputeDevice device = devices.get(0);
-        return new MemoryModel(base.config(), device.activationType(), device.parameterType(), LOSS_CHUNK_ROWS);
+        return new MemoryModel(base.config(), device.activationType(), device.parameterType(), 512);
     }
 
     /** Tokens that a trial has still to train on, taking its samples as equally long. */

@@ -31,8 +31,11 @@ public final class SweepProgress {
         }
         int longest = IntStream.of(first).max().getAsInt();
         cursors = new ArrayList<>();
-        for (LoraConfig config : builder.configs) {
-            cursors.add(new TrialCursor(cursors.size(), config, builder.epochs, first.length, longest, lengths));
+        for (int trial = 0; trial < builder.configs.size(); trial++) {
+            LoraConfig config = builder.configs.get(trial);
+            TrialCursor cursor = new TrialCursor(trial, config, builder.epochs, first.length, longest, lengths);
+            cursor.skip(builder.samplesDone.isEmpty() ? 0 : builder.samplesDone.get(trial));
+            cursors.add(cursor);
         }
         state = new SweepState(
                 cursors.stream().map(cursor -> cursor.state(Phase.WAITING)).toList(),
@@ -145,9 +148,10 @@ public final class SweepProgress {
         }
     }
 
-    /** Builds a {@link SweepProgress} in which nothing has begun. All but epochs (1) must be set. */
+    /** Builds a {@link SweepProgress} in which nothing runs. All but epochs (1) and samples done (0) must be set. */
     public static final class Builder {
         private List<LoraConfig> configs = List.of();
+        private List<Long> samplesDone = List.of();
         private List<DeviceState> devices = List.of();
         private @Nullable SampleLengths lengths;
         private @Nullable GroupMemory memory;
@@ -159,6 +163,12 @@ public final class SweepProgress {
         /** What the trials train; a trial's index is its position here. */
         public Builder withConfigs(List<LoraConfig> configs) {
             this.configs = List.copyOf(configs);
+            return this;
+        }
+
+        /** Samples that each trial has done already, all of them in whole batches; none if this is not called. */
+        public Builder withSamplesDone(List<Long> samplesDone) {
+            this.samplesDone = List.copyOf(samplesDone);
             return this;
         }
 
@@ -195,6 +205,11 @@ public final class SweepProgress {
                     devices.stream().map(DeviceState::index).distinct().count() == devices.size(),
                     "A device is named twice (%s).",
                     devices);
+            require(
+                    samplesDone.isEmpty() || samplesDone.size() == configs.size(),
+                    "Samples done are given for (%d) trials, not for all (%d).",
+                    samplesDone.size(),
+                    configs.size());
             require(epochs >= 1, "Epochs (%d) must be at least 1.", epochs);
             require(tokenBudget >= 1, "Token budget (%d) must be at least 1.", tokenBudget);
             return new SweepProgress(

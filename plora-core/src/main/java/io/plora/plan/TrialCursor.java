@@ -44,6 +44,17 @@ final class TrialCursor {
         return ImmutableIntArray.copyOf(read);
     }
 
+    /** Takes the first samples, of any number of epochs, as done. */
+    void skip(long done) {
+        if (done < 0 || done >= (long) epochs * samples) {
+            throw new IllegalArgumentException("Trial (%d, %s) cannot start with (%d) of its (%d) samples done."
+                    .formatted(index, config.id(), done, (long) epochs * samples));
+        }
+        epoch = (int) (done / samples);
+        position = (int) (done % samples);
+        lengths = read(epoch);
+    }
+
     boolean isAtEnd() {
         return epoch == epochs;
     }
