@@ -48,8 +48,7 @@ public final class ChoiceData implements TrainingData {
      */
     public ChoiceData withCandidate(String label, String answer) {
         if (candidates.containsKey(label)) {
-            throw new IllegalArgumentException(
-                    "%s: two candidates have the label (%s).".formatted(text.name(), label));
+            throw new IllegalArgumentException("%s: two candidates have the label (%s).".formatted(text.name(), label));
         }
         return new ChoiceData(
                 text,
@@ -74,6 +73,7 @@ public final class ChoiceData implements TrainingData {
     public Dataset load(EncodingContext context) {
         ChoiceSet set = encode(context, 1);
         int[] end = {context.tokenizer().endOfSequence()};
+        context.checkTokens(set.name(), end);
         List<Sample> samples = set.questions().stream()
                 .map(question -> new TokenSequence()
                         .add(question.prompt(), false)
@@ -87,8 +87,9 @@ public final class ChoiceData implements TrainingData {
     /** @param endTokens tokens that follow the answer */
     private ChoiceSet encode(EncodingContext context, int endTokens) {
         if (candidates.size() < 2) {
-            throw new IllegalStateException("%s: a choice needs at least two candidates, not (%d). Maybe add withCandidate."
-                    .formatted(text.name(), candidates.size()));
+            throw new IllegalStateException(
+                    "%s: a choice needs at least two candidates, not (%d). Maybe add withCandidate."
+                            .formatted(text.name(), candidates.size()));
         }
         EncodingContext own = text.restrict(context);
         LengthLimit limit = new LengthLimit(text.name(), own);
@@ -106,8 +107,7 @@ public final class ChoiceData implements TrainingData {
             });
         }
         limit.finish();
-        return new ChoiceSet(
-                text.name(), questions, candidates.keySet().asList(), limit.truncated(), limit.skipped());
+        return new ChoiceSet(text.name(), questions, candidates.keySet().asList(), limit.truncated(), limit.skipped());
     }
 
     private ChoiceQuestion question(Row row, EncodingContext context) {
@@ -133,13 +133,13 @@ public final class ChoiceData implements TrainingData {
     }
 
     private void check(Row row, ChoiceQuestion question, EncodingContext context) {
-        String where = text.name() + ", " + row.position();
-        context.checkTokens(where, question.prompt());
+        context.checkTokens(row.where(), question.prompt());
         List<String> names = candidates.keySet().asList();
         for (int i = 0; i < names.size(); i++) {
-            context.checkTokens(where, question.candidates().get(i));
+            context.checkTokens(row.where(), question.candidates().get(i));
             for (int j = 0; j < i; j++) {
-                if (Arrays.equals(question.candidates().get(i), question.candidates().get(j))) {
+                if (Arrays.equals(
+                        question.candidates().get(i), question.candidates().get(j))) {
                     throw row.error("the candidates (%s) and (%s) encode to the same tokens"
                             .formatted(names.get(j), names.get(i)));
                 }

@@ -15,9 +15,14 @@ public record ChoiceQuestion(int[] prompt, List<int[]> candidates, int label) {
 
     public ChoiceQuestion {
         candidates = List.copyOf(candidates);
+        if (prompt.length == 0 || candidates.size() < 2) {
+            throw new IllegalArgumentException(
+                    "A question needs a prompt and two candidates or more, not (%d) tokens and (%d) candidates."
+                            .formatted(prompt.length, candidates.size()));
+        }
         if (label < 0 || label >= candidates.size()) {
-            throw new IllegalArgumentException("label (%d) must be the index of one of the (%d) candidates."
-                    .formatted(label, candidates.size()));
+            throw new IllegalArgumentException(
+                    "label (%d) must be the index of one of the (%d) candidates.".formatted(label, candidates.size()));
         }
     }
 
@@ -32,8 +37,8 @@ public record ChoiceQuestion(int[] prompt, List<int[]> candidates, int label) {
 
     /** The same question after {@code count} tokens of the prompt were cut out, from index {@code from} on. */
     ChoiceQuestion withoutPromptTokens(int from, int count) {
-        int[] shorter = Ints.concat(
-                Arrays.copyOf(prompt, from), Arrays.copyOfRange(prompt, from + count, prompt.length));
+        int[] shorter =
+                Ints.concat(Arrays.copyOf(prompt, from), Arrays.copyOfRange(prompt, from + count, prompt.length));
         return new ChoiceQuestion(shorter, candidates, label);
     }
 }

@@ -17,8 +17,8 @@ interface Conversation {
 
     /** One question, one answer. */
     static Conversation ofTemplates(Template user, Template assistant) {
-        return row -> List.of(
-                new ChatMessage(USER, user.render(row)), new ChatMessage(ASSISTANT, assistant.render(row)));
+        return row ->
+                List.of(new ChatMessage(USER, user.render(row)), new ChatMessage(ASSISTANT, assistant.render(row)));
     }
 
     /** A field that holds an array of {role, content}, or its JSON text. */

@@ -28,8 +28,7 @@ record DelimitedText(Path file, CSVFormat format, List<String> columns) implemen
     static final CSVFormat CSV =
             CSVFormat.RFC4180.builder().setIgnoreEmptyLines(true).get();
     /** Quotes are plain characters. */
-    static final CSVFormat TSV =
-            CSV.builder().setDelimiter('\t').setQuote(null).get();
+    static final CSVFormat TSV = CSV.builder().setDelimiter('\t').setQuote(null).get();
 
     DelimitedText {
         columns = List.copyOf(columns);

@@ -41,8 +41,7 @@ record JsonLines(Path file) implements RowSource {
                 return new Row(name(), position, fields);
             }
             throw new IllegalArgumentException(
-                    "%s, %s: must be a JSON object, not (%s)."
-                            .formatted(name(), position, node.getNodeType()));
+                    "%s, %s: must be a JSON object, not (%s).".formatted(name(), position, node.getNodeType()));
         } catch (JsonProcessingException e) {
             throw new IllegalArgumentException(
                     "%s, %s: no valid JSON: %s. Maybe the file is not in JSON lines: one object a line."

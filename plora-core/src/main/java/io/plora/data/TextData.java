@@ -27,7 +27,7 @@ import org.jspecify.annotations.Nullable;
  *         .withCandidate("1", " yes");
  * }</pre>
  *
- * <p>In templates {@code {name}} stands for a field, and {@code {{} and {@code }}} for braces. Prompt and answer are encoded
+ * <p>In templates {@code {name}} stands for a field, and a doubled brace for a brace. Prompt and answer are encoded
  * separately; the answer and the end-of-sequence token after it are trained. A token that begins a sequence is put before a
  * plain prompt where the model's tokenizer does so.
  *
@@ -78,13 +78,14 @@ public final class TextData implements TrainingData {
     }
 
     /** Rows in memory: fields by name. */
-    public static TextData examples(List<Map<String, String>> examples) {
+    public static TextData examples(List<? extends Map<String, String>> examples) {
         return of(new ExampleRows(examples));
     }
 
     /** What the model is given, as plain text; nothing by default, for data that are answers only. */
     public TextData withPrompt(String template) {
-        return withEncoder(new PromptEncoder(new Template(template), promptEncoder().answer()));
+        return withEncoder(
+                new PromptEncoder(new Template(template), promptEncoder().answer()));
     }
 
     /** What the model is trained to answer, as plain text. */
@@ -180,8 +181,7 @@ public final class TextData implements TrainingData {
         if (encoder instanceof PromptEncoder plain) {
             return plain;
         }
-        throw new IllegalStateException(
-                "%s: a plain prompt and a chat cannot be combined.".formatted(rows.name()));
+        throw new IllegalStateException("%s: a plain prompt and a chat cannot be combined.".formatted(rows.name()));
     }
 
     private TextData withConversation(Conversation conversation) {

@@ -36,8 +36,7 @@ class ChatDataTest {
 
     private EncodingContext withTemplate(String template) throws IOException {
         Files.writeString(folder.resolve("chat_template.jinja"), template);
-        return new EncodingContext(
-                TOKENIZER, ChatTemplate.open(folder), TinyModel.VOCABULARY, 2048, TooLong.REFUSE);
+        return new EncodingContext(TOKENIZER, ChatTemplate.open(folder), TinyModel.VOCABULARY, 2048, TooLong.REFUSE);
     }
 
     @Test
@@ -73,7 +72,9 @@ class ChatDataTest {
         TextData data = messages("""
                 [{"role": "system", "content": "Own"}, {"role": "assistant", "content": "Hello"}]""");
 
-        assertThat(text(first(data.withSystem("Other")))).startsWith("<|im_start|>system\nOwn<|im_end|>").doesNotContain("Other");
+        assertThat(text(first(data.withSystem("Other"))))
+                .startsWith("<|im_start|>system\nOwn<|im_end|>")
+                .doesNotContain("Other");
     }
 
     @Test
@@ -118,7 +119,7 @@ class ChatDataTest {
 
         assertThatThrownBy(() -> data.load(withTemplate(lastAnswerMarked)))
                 .isInstanceOf(IllegalArgumentException.class)
-                .hasMessageContainingAll("chats.jsonl, line (1)", "renders the beginning of a conversation otherwise", "message (1)");
+                .hasMessageContainingAll("chats.jsonl, line (1)", "renders the messages up to (1) otherwise");
     }
 
     @Test

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.List;
 import org.assertj.core.api.AbstractThrowableAssert;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -16,7 +17,6 @@ import org.nd4j.linalg.dataset.MultiDataSet;
 import org.nd4j.linalg.dataset.adapter.SingletonMultiDataSetIterator;
 import org.nd4j.linalg.dataset.api.iterator.MultiDataSetIterator;
 import org.nd4j.linalg.factory.Nd4j;
-import org.jspecify.annotations.Nullable;
 
 class Dl4jDataTest {
     private static final INDArray IDS = Nd4j.createFromArray(new int[][] {{5, 6, 7, 8}, {9, 10, 0, 0}});
@@ -66,7 +66,8 @@ class Dl4jDataTest {
 
     @Test
     void paddingIsLeftOutAtEitherEndAndWholeRowsOfIt() {
-        INDArray real = Nd4j.createFromArray(new boolean[][] {{false, true, true, false}, {false, false, false, false}});
+        INDArray real =
+                Nd4j.createFromArray(new boolean[][] {{false, true, true, false}, {false, false, false, false}});
 
         assertThat(load(minibatch(IDS, real, null, null))).containsExactly(sample(new int[] {6, 7}, false, true));
     }
@@ -83,7 +84,8 @@ class Dl4jDataTest {
 
     @Test
     void viewsAndThreeDimensionalArraysAreTaken() {
-        INDArray transposed = Nd4j.createFromArray(new int[][] {{5, 9}, {6, 10}}).transpose();
+        INDArray transposed =
+                Nd4j.createFromArray(new int[][] {{5, 9}, {6, 10}}).transpose();
         INDArray channels = IDS.reshape(2, 1, 4);
 
         assertThat(load(minibatch(transposed, null, null, null)))
@@ -102,7 +104,7 @@ class Dl4jDataTest {
 
     @Test
     void anIteratorWithoutSequencesIsRefused() {
-        INDArray padding = Nd4j.zeros(DataType.INT, 2, 4);
+        INDArray padding = Nd4j.zeros(DataType.INT32, 2, 4);
 
         assertRefused(minibatch(IDS, padding, null, null)).hasMessageContaining("no samples");
     }
@@ -128,15 +130,15 @@ class Dl4jDataTest {
 
     @Test
     void arraysOfAnotherShapeAreRefused() {
-        INDArray shorter = Nd4j.ones(DataType.INT, 2, 3);
+        INDArray shorter = Nd4j.ones(DataType.INT32, 2, 3);
 
         assertRefused(minibatch(IDS, shorter, null, null))
                 .hasMessageContainingAll("features mask [0] has the shape [2, 3]", "[2, 4]");
         assertRefused(minibatch(IDS, null, null, shorter)).hasMessageContaining("labels mask [0] has the shape [2, 3]");
         assertRefused(minibatch(IDS, null, shorter, null)).hasMessageContaining("labels[0] has the shape [2, 3]");
-        assertRefused(minibatch(Nd4j.ones(DataType.INT, 4), null, null, null))
+        assertRefused(minibatch(Nd4j.ones(DataType.INT32, 4), null, null, null))
                 .hasMessageContaining("features[0] has the shape [4]");
-        assertRefused(minibatch(Nd4j.ones(DataType.INT, 2, 5, 4), null, null, null))
+        assertRefused(minibatch(Nd4j.ones(DataType.INT32, 2, 5, 4), null, null, null))
                 .hasMessageContaining("features[0] has the shape [2, 5, 4]");
     }
 

@@ -14,29 +14,27 @@ class SamplesTest {
 
     @Test
     void encodedSamplesAreTakenAsTheyAre() {
-        List<Sample> samples =
-                List.of(new Sample(new int[] {7, 4095}, SECOND), new Sample(new int[] {0, 1}, SECOND));
+        List<Sample> samples = List.of(new Sample(new int[] {7, 4095}, SECOND), new Sample(new int[] {0, 1}, SECOND));
 
-        assertThat(TrainingData.ofSamples(samples).load(CONTEXT))
-                .isEqualTo(new Dataset("samples", samples, 0, 0));
+        assertThat(TrainingData.ofSamples(samples).load(CONTEXT)).isEqualTo(new Dataset("samples", samples, 0, 0));
     }
 
     @ParameterizedTest
     @ValueSource(ints = {-1, 4096, Integer.MAX_VALUE})
     void tokenOutsideTheVocabularyIsRefused(int token) {
-        TrainingData data = TrainingData.ofSamples(List.of(
-                new Sample(new int[] {1, 2}, SECOND), new Sample(new int[] {1, token}, SECOND)));
+        TrainingData data = TrainingData.ofSamples(
+                List.of(new Sample(new int[] {1, 2}, SECOND), new Sample(new int[] {1, token}, SECOND)));
 
         assertThatThrownBy(() -> data.load(CONTEXT))
                 .isInstanceOf(IllegalArgumentException.class)
-                .hasMessageContaining("sample (2): token id (%d) at position (1) is not in the model's vocabulary of (4096)"
-                        .formatted(token));
+                .hasMessageContaining(
+                        "sample (2): token id (%d) at position (1) is not in the model's vocabulary of (4096)"
+                                .formatted(token));
     }
 
     @Test
     void sampleWithoutAnAnswerIsRefused() {
-        TrainingData data =
-                TrainingData.ofSamples(List.of(new Sample(new int[] {1, 2}, new boolean[] {true, false})));
+        TrainingData data = TrainingData.ofSamples(List.of(new Sample(new int[] {1, 2}, new boolean[] {true, false})));
 
         assertThatThrownBy(() -> data.load(CONTEXT))
                 .isInstanceOf(IllegalArgumentException.class)

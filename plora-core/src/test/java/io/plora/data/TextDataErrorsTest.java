@@ -36,8 +36,7 @@ class TextDataErrorsTest {
     void missingFile() {
         Path missing = folder.resolve("missing.jsonl");
 
-        assertThatThrownBy(() ->
-                        TextData.jsonLines(missing).withAnswer("{a}").load(CONTEXT))
+        assertThatThrownBy(() -> TextData.jsonLines(missing).withAnswer("{a}").load(CONTEXT))
                 .isInstanceOf(UncheckedIOException.class)
                 .hasMessageContainingAll(missing.toString(), "cannot be read", "NoSuchFile");
     }

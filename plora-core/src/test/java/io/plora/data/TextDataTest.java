@@ -6,8 +6,6 @@ import static io.plora.data.TinyModel.text;
 import static io.plora.data.TinyModel.trained;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.plora.model.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -39,9 +37,10 @@ class TextDataTest {
         assertThat(data.skipped()).isZero();
         Sample third = data.samples().get(2);
         assertThat(text(third))
-                .isEqualTo("Question: James has 3 more than 2 times the number of Oreos Jordan has.  If there are 36 Oreos"
-                        + " total, how many does Jordan have?\nAnswer: Let x represent the number of Oreos Jordan has\n"
-                        + "James:3+2x Oreos\nTotal:3+2x+x=36\n3x+3=36\n3x=33\nx=<<11=11>>11 Oreos\n#### 11<|im_end|>");
+                .isEqualTo(
+                        "Question: James has 3 more than 2 times the number of Oreos Jordan has.  If there are 36 Oreos"
+                                + " total, how many does Jordan have?\nAnswer: Let x represent the number of Oreos Jordan has\n"
+                                + "James:3+2x Oreos\nTotal:3+2x+x=36\n3x+3=36\n3x=33\nx=<<11=11>>11 Oreos\n#### 11<|im_end|>");
         assertThat(trained(third)).startsWith("[ Let x").endsWith("#### 11<|im_end|>]");
     }
 
@@ -128,7 +127,10 @@ class TextDataTest {
     void numbersAndTruthValuesBecomeTextAsTheyAreWritten() throws IOException {
         Path json = file("data.jsonl", "{\"i\": 12345678901234567890, \"d\": 18.00, \"b\": true}\n");
 
-        assertThat(TextData.jsonLines(json).withAnswer("{i} {d} {b}").load(CONTEXT).samples())
+        assertThat(TextData.jsonLines(json)
+                        .withAnswer("{i} {d} {b}")
+                        .load(CONTEXT)
+                        .samples())
                 .extracting(TinyModel::text)
                 .containsExactly("12345678901234567890 18.00 true<|im_end|>");
     }
@@ -166,7 +168,7 @@ class TextDataTest {
 
     @Test
     void promptStartsWithTheTokenThatTheModelsTokenizerPutsThere() throws IOException {
-        try (Tokenizer tokenizer = Tokenizer.open(modelThatAddsEndOfText())) {
+        try (Tokenizer tokenizer = TinyModel.tokenizerThatBeginsWithEndOfText(folder)) {
             EncodingContext context =
                     new EncodingContext(tokenizer, Optional.empty(), TinyModel.VOCABULARY, 2048, TooLong.REFUSE);
 
@@ -180,21 +182,5 @@ class TextDataTest {
             assertThat(text(sample)).isEqualTo("<|endoftext|>Who? Me<|im_end|>");
             assertThat(trained(sample)).isEqualTo("[ Me<|im_end|>]");
         }
-    }
-
-    private Path modelThatAddsEndOfText() throws IOException {
-        ObjectMapper mapper = new ObjectMapper();
-        ObjectNode tokenizer = (ObjectNode)
-                mapper.readTree(TinyModel.FOLDER.resolve("tokenizer.json").toFile());
-        tokenizer.set("post_processor", mapper.readTree("""
-                {"type": "TemplateProcessing",
-                 "single": [{"SpecialToken": {"id": "<|endoftext|>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
-                 "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
-                 "special_tokens": {"<|endoftext|>": {"id": "<|endoftext|>", "ids": [0], "tokens": ["<|endoftext|>"]}}}
-                """));
-        mapper.writeValue(folder.resolve("tokenizer.json").toFile(), tokenizer);
-        Files.copy(
-                TinyModel.FOLDER.resolve("tokenizer_config.json"), folder.resolve("tokenizer_config.json"));
-        return folder;
     }
 }
