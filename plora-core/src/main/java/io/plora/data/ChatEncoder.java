@@ -32,20 +32,29 @@ record ChatEncoder(Conversation conversation) implements RowEncoder {
         int done = 0;
         for (int i = 0; i < messages.size(); i++) {
             if (messages.get(i).role().equals(ASSISTANT)) {
-                String before = render(template, row, messages.subList(0, i), true);
-                String through = render(template, row, messages.subList(0, i + 1), false);
-                if (!whole.startsWith(through) || !through.startsWith(before) || before.length() < done) {
-                    throw row.error(
-                            "the chat template renders the beginning of a conversation otherwise than the whole, from message (%d) on, so the assistant's turn cannot be found in it. Maybe split the conversation into rows with one answer each"
-                                    .formatted(i + 1));
-                }
-                String turn = trainedPart(through.substring(before.length()), content(row, messages, i));
-                tokens.add(context.tokenizer().encode(whole.substring(done, before.length())), false)
-                        .add(context.tokenizer().encode(turn), true);
-                done = before.length() + turn.length();
+                Turn turn = turn(template, row, messages, i, whole, done);
+                tokens.add(context.tokenizer().encode(whole.substring(done, turn.start())), false)
+                        .add(context.tokenizer().encode(whole.substring(turn.start(), turn.end())), true);
+                done = turn.end();
             }
         }
         return tokens.toSample();
+    }
+
+    /** Where the trained part of a turn lies in the rendering of the whole conversation. */
+    private record Turn(int start, int end) {}
+
+    private static Turn turn(
+            ChatTemplate template, Row row, List<ChatMessage> messages, int index, String whole, int done) {
+        String before = render(template, row, messages.subList(0, index), true);
+        String through = render(template, row, messages.subList(0, index + 1), false);
+        if (before.length() < done || !through.startsWith(before) || !whole.startsWith(through)) {
+            throw row.error(
+                    "the chat template renders the messages up to (%d) otherwise at the end of a conversation than within one, so the assistant's turn cannot be found. Maybe split the conversation into rows with one answer each"
+                            .formatted(index + 1));
+        }
+        String trained = trainedPart(through.substring(before.length()), content(row, messages, index));
+        return new Turn(before.length(), before.length() + trained.length());
     }
 
     private List<ChatMessage> throughLastAssistant(Row row) {

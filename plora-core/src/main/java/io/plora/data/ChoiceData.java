@@ -73,6 +73,7 @@ public final class ChoiceData implements TrainingData {
     public Dataset load(EncodingContext context) {
         ChoiceSet set = encode(context, 1);
         int[] end = {context.tokenizer().endOfSequence()};
+        context.checkTokens(set.name(), end);
         List<Sample> samples = set.questions().stream()
                 .map(question -> new TokenSequence()
                         .add(question.prompt(), false)
@@ -132,11 +133,10 @@ public final class ChoiceData implements TrainingData {
     }
 
     private void check(Row row, ChoiceQuestion question, EncodingContext context) {
-        String where = text.name() + ", " + row.position();
-        context.checkTokens(where, question.prompt());
+        context.checkTokens(row.where(), question.prompt());
         List<String> names = candidates.keySet().asList();
         for (int i = 0; i < names.size(); i++) {
-            context.checkTokens(where, question.candidates().get(i));
+            context.checkTokens(row.where(), question.candidates().get(i));
             for (int j = 0; j < i; j++) {
                 if (Arrays.equals(
                         question.candidates().get(i), question.candidates().get(j))) {

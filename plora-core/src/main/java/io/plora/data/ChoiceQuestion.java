@@ -15,6 +15,11 @@ public record ChoiceQuestion(int[] prompt, List<int[]> candidates, int label) {
 
     public ChoiceQuestion {
         candidates = List.copyOf(candidates);
+        if (prompt.length == 0 || candidates.size() < 2) {
+            throw new IllegalArgumentException(
+                    "A question needs a prompt and two candidates or more, not (%d) tokens and (%d) candidates."
+                            .formatted(prompt.length, candidates.size()));
+        }
         if (label < 0 || label >= candidates.size()) {
             throw new IllegalArgumentException(
                     "label (%d) must be the index of one of the (%d) candidates.".formatted(label, candidates.size()));

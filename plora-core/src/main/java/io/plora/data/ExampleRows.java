@@ -2,16 +2,17 @@ package io.plora.data;
 
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.google.common.collect.ImmutableMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /** Rows in memory. */
-record ExampleRows(List<Map<String, String>> examples) implements RowSource {
+record ExampleRows(List<? extends Map<String, String>> examples) implements RowSource {
 
     ExampleRows {
-        examples = examples.stream().map(Map::copyOf).toList();
+        examples = examples.stream().map(ImmutableMap::copyOf).toList();
     }
 
     @Override

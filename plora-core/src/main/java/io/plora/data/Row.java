@@ -32,11 +32,15 @@ record Row(String source, String position, ObjectNode fields) {
         return value;
     }
 
+    String where() {
+        return source + ", " + position;
+    }
+
     IllegalArgumentException error(String message) {
         return error(message, null);
     }
 
     IllegalArgumentException error(String message, @Nullable Throwable cause) {
-        return new IllegalArgumentException("%s, %s: %s.".formatted(source, position, message), cause);
+        return new IllegalArgumentException("%s: %s.".formatted(where(), message), cause);
     }
 }

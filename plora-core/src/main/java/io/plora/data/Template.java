@@ -5,7 +5,7 @@ import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** Text with a row's fields in it: {@code {name}} stands for a field, {@code {{} and {@code }}} for braces. */
+/** Text with a row's fields in it: {@code {name}} stands for a field, a doubled brace for a brace. */
 final class Template {
     private static final Pattern BRACES = Pattern.compile("\\{\\{|}}|\\{([^{}]+)}|[{}]");
 

@@ -27,7 +27,7 @@ import org.jspecify.annotations.Nullable;
  *         .withCandidate("1", " yes");
  * }</pre>
  *
- * <p>In templates {@code {name}} stands for a field, and {@code {{} and {@code }}} for braces. Prompt and answer are encoded
+ * <p>In templates {@code {name}} stands for a field, and a doubled brace for a brace. Prompt and answer are encoded
  * separately; the answer and the end-of-sequence token after it are trained. A token that begins a sequence is put before a
  * plain prompt where the model's tokenizer does so.
  *
@@ -78,7 +78,7 @@ public final class TextData implements TrainingData {
     }
 
     /** Rows in memory: fields by name. */
-    public static TextData examples(List<Map<String, String>> examples) {
+    public static TextData examples(List<? extends Map<String, String>> examples) {
         return of(new ExampleRows(examples));
     }
 

@@ -12,16 +12,13 @@ final class TokenSequence {
         tokens = Arrays.copyOf(tokens, start + piece.length);
         answer = Arrays.copyOf(answer, tokens.length);
         System.arraycopy(piece, 0, tokens, start, piece.length);
-        // the first token has nothing before it that could predict it
-        Arrays.fill(answer, Math.max(start, Math.min(1, tokens.length)), tokens.length, trained);
+        Arrays.fill(answer, start, tokens.length, trained);
         return this;
     }
 
-    int[] tokens() {
-        return tokens;
-    }
-
     Sample toSample() {
+        // nothing comes before the first token that could predict it
+        Arrays.fill(answer, 0, Math.min(1, answer.length), false);
         return new Sample(tokens, answer);
     }
 }

@@ -67,6 +67,24 @@ class ChatDataTest {
         assertThat(trained(sample)).isEqualTo("[Hello<|im_end|>][See you<|im_end|>]");
     }
 
+    @ParameterizedTest
+    @CsvSource({"qwen2.5, <|im_end|>", "llama-3.1, <|eot_id|>", "llama-3.2, <|eot_id|>"})
+    void turnsAreFoundThroughTheTemplatesOfRealModels(String model, String endOfTurn) throws IOException {
+        EncodingContext context = new EncodingContext(
+                TOKENIZER,
+                ChatTemplate.open(Path.of("src/test/resources/io/plora/model/chat", model)),
+                TinyModel.VOCABULARY,
+                2048,
+                TooLong.REFUSE);
+
+        Sample sample = messages("""
+                [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello\\nthere"}, \
+                {"role": "user", "content": "Bye"}, {"role": "assistant", "content": "See you"}]""").load(context).samples().get(0);
+
+        assertThat(trained(sample)).isEqualTo("[Hello\nthere%1$s][See you%1$s]".formatted(endOfTurn));
+        assertThat(text(sample)).contains("Bye").endsWith("See you" + endOfTurn);
+    }
+
     @Test
     void aConversationKeepsItsOwnSystemMessage() throws IOException {
         TextData data = messages("""
@@ -119,8 +137,7 @@ class ChatDataTest {
 
         assertThatThrownBy(() -> data.load(withTemplate(lastAnswerMarked)))
                 .isInstanceOf(IllegalArgumentException.class)
-                .hasMessageContainingAll(
-                        "chats.jsonl, line (1)", "renders the beginning of a conversation otherwise", "message (1)");
+                .hasMessageContainingAll("chats.jsonl, line (1)", "renders the messages up to (1) otherwise");
     }
 
     @Test

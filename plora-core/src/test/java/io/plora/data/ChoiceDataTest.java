@@ -7,11 +7,13 @@ import static io.plora.data.TinyModel.trained;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.plora.model.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.assertj.core.api.AbstractThrowableAssert;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -20,7 +22,7 @@ class ChoiceDataTest {
     private static final String SENTENCES = """
             made1\t1\t\tThe cat sat by the window.
             made1\t0\t*\tThe cat sat by the the.
-            made2\t1\t\tNobody knew the answer.
+            made2\t1\t\tNobody knew.
             """;
 
     @TempDir
@@ -60,7 +62,7 @@ class ChoiceDataTest {
         assertThat(data.samples())
                 .extracting(TinyModel::trained)
                 .containsExactly("[ yes<|im_end|>]", "[ no<|im_end|>]", "[ yes<|im_end|>]");
-        assertThat(text(data.samples().get(2))).isEqualTo("Nobody knew the answer.\nAcceptable? yes<|im_end|>");
+        assertThat(text(data.samples().get(2))).isEqualTo("Nobody knew.\nAcceptable? yes<|im_end|>");
         assertThat(data.samples().get(2).tokens())
                 .startsWith(cola.questions(CONTEXT).questions().get(2).prompt());
     }
@@ -96,20 +98,34 @@ class ChoiceDataTest {
     }
 
     @Test
+    void promptThatIsCutKeepsTheTokenThatBeginsIt() throws IOException {
+        try (Tokenizer tokenizer = TinyModel.tokenizerThatBeginsWithEndOfText(folder)) {
+            EncodingContext context =
+                    new EncodingContext(tokenizer, Optional.empty(), TinyModel.VOCABULARY, 8, TooLong.TRUNCATE);
+
+            assertThat(cola(SENTENCES).load(context).samples())
+                    .hasSize(3)
+                    .allSatisfy(sample ->
+                            assertThat(text(sample)).matches("<\\|endoftext\\|>.*table\\? (yes|no)<\\|im_end\\|>"));
+        }
+    }
+
+    @Test
     void questionsThatAreTooLongAreRefusedOrSkippedByChoice() throws IOException {
         ChoiceData cola = cola(SENTENCES);
-        EncodingContext tiny = CONTEXT.withMaxLength(cola.questions(CONTEXT).questions().stream()
-                        .mapToInt(ChoiceQuestion::longest)
-                        .max()
-                        .orElseThrow()
-                - 1);
+        int longest = cola.questions(CONTEXT).questions().stream()
+                .mapToInt(ChoiceQuestion::longest)
+                .max()
+                .orElseThrow();
+        EncodingContext shorter = CONTEXT.withMaxLength(longest - 1);
+        int longestCandidate = Math.max(TOKENIZER.encode(" no").length, TOKENIZER.encode(" yes").length);
+        EncodingContext tiny = CONTEXT.withMaxLength(longestCandidate + 1).withTooLong(TooLong.TRUNCATE);
 
-        assertThatThrownBy(() -> cola.questions(tiny)).hasMessageContaining("samples are longer than");
-        assertThat(cola.questions(tiny.withTooLong(TooLong.SKIP)).skipped()).isPositive();
-        assertThatThrownBy(() -> cola.questions(CONTEXT.withMaxLength(2).withTooLong(TooLong.TRUNCATE))
-                                .size()
-                        == 0)
-                .hasMessageContaining("none of the (3)");
+        assertThatThrownBy(() -> cola.questions(shorter)).hasMessageContaining("samples are longer than");
+        assertThat(cola.questions(shorter.withTooLong(TooLong.SKIP)).skipped()).isPositive();
+        assertThat(cola.questions(tiny).questions())
+                .allSatisfy(question -> assertThat(question.prompt()).hasSize(1));
+        assertThatThrownBy(() -> cola.load(tiny)).hasMessageContaining("none of the (3) samples can be used");
     }
 
     @Test

@@ -104,7 +104,7 @@ class Dl4jDataTest {
 
     @Test
     void anIteratorWithoutSequencesIsRefused() {
-        INDArray padding = Nd4j.zeros(DataType.INT, 2, 4);
+        INDArray padding = Nd4j.zeros(DataType.INT32, 2, 4);
 
         assertRefused(minibatch(IDS, padding, null, null)).hasMessageContaining("no samples");
     }
@@ -130,15 +130,15 @@ class Dl4jDataTest {
 
     @Test
     void arraysOfAnotherShapeAreRefused() {
-        INDArray shorter = Nd4j.ones(DataType.INT, 2, 3);
+        INDArray shorter = Nd4j.ones(DataType.INT32, 2, 3);
 
         assertRefused(minibatch(IDS, shorter, null, null))
                 .hasMessageContainingAll("features mask [0] has the shape [2, 3]", "[2, 4]");
         assertRefused(minibatch(IDS, null, null, shorter)).hasMessageContaining("labels mask [0] has the shape [2, 3]");
         assertRefused(minibatch(IDS, null, shorter, null)).hasMessageContaining("labels[0] has the shape [2, 3]");
-        assertRefused(minibatch(Nd4j.ones(DataType.INT, 4), null, null, null))
+        assertRefused(minibatch(Nd4j.ones(DataType.INT32, 4), null, null, null))
                 .hasMessageContaining("features[0] has the shape [4]");
-        assertRefused(minibatch(Nd4j.ones(DataType.INT, 2, 5, 4), null, null, null))
+        assertRefused(minibatch(Nd4j.ones(DataType.INT32, 2, 5, 4), null, null, null))
                 .hasMessageContaining("features[0] has the shape [2, 5, 4]");
     }
 

@@ -6,8 +6,6 @@ import static io.plora.data.TinyModel.text;
 import static io.plora.data.TinyModel.trained;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.plora.model.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -170,7 +168,7 @@ class TextDataTest {
 
     @Test
     void promptStartsWithTheTokenThatTheModelsTokenizerPutsThere() throws IOException {
-        try (Tokenizer tokenizer = Tokenizer.open(modelThatAddsEndOfText())) {
+        try (Tokenizer tokenizer = TinyModel.tokenizerThatBeginsWithEndOfText(folder)) {
             EncodingContext context =
                     new EncodingContext(tokenizer, Optional.empty(), TinyModel.VOCABULARY, 2048, TooLong.REFUSE);
 
@@ -184,20 +182,5 @@ class TextDataTest {
             assertThat(text(sample)).isEqualTo("<|endoftext|>Who? Me<|im_end|>");
             assertThat(trained(sample)).isEqualTo("[ Me<|im_end|>]");
         }
-    }
-
-    private Path modelThatAddsEndOfText() throws IOException {
-        ObjectMapper mapper = new ObjectMapper();
-        ObjectNode tokenizer = (ObjectNode)
-                mapper.readTree(TinyModel.FOLDER.resolve("tokenizer.json").toFile());
-        tokenizer.set("post_processor", mapper.readTree("""
-                {"type": "TemplateProcessing",
-                 "single": [{"SpecialToken": {"id": "<|endoftext|>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
-                 "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
-                 "special_tokens": {"<|endoftext|>": {"id": "<|endoftext|>", "ids": [0], "tokens": ["<|endoftext|>"]}}}
-                """));
-        mapper.writeValue(folder.resolve("tokenizer.json").toFile(), tokenizer);
-        Files.copy(TinyModel.FOLDER.resolve("tokenizer_config.json"), folder.resolve("tokenizer_config.json"));
-        return folder;
     }
 }

@@ -1,7 +1,11 @@
 package io.plora.data;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.plora.model.ChatTemplate;
 import io.plora.model.Tokenizer;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Optional;
@@ -42,5 +46,21 @@ final class TinyModel {
             start = end + 1;
         }
         return text.toString();
+    }
+
+    /** Writes a model folder whose tokenizer puts {@code <|endoftext|>} before a text, as Llama's does with its own token. */
+    static Tokenizer tokenizerThatBeginsWithEndOfText(Path folder) throws IOException {
+        ObjectMapper mapper = new ObjectMapper();
+        ObjectNode tokenizer =
+                (ObjectNode) mapper.readTree(FOLDER.resolve("tokenizer.json").toFile());
+        tokenizer.set("post_processor", mapper.readTree("""
+                {"type": "TemplateProcessing",
+                 "single": [{"SpecialToken": {"id": "<|endoftext|>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+                 "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+                 "special_tokens": {"<|endoftext|>": {"id": "<|endoftext|>", "ids": [0], "tokens": ["<|endoftext|>"]}}}
+                """));
+        mapper.writeValue(folder.resolve("tokenizer.json").toFile(), tokenizer);
+        Files.copy(FOLDER.resolve("tokenizer_config.json"), folder.resolve("tokenizer_config.json"));
+        return Tokenizer.open(folder);
     }
 }
