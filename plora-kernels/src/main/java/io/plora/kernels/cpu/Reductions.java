@@ -5,14 +5,25 @@ package io.plora.kernels.cpu;
  * that does not depend on threads.
  */
 final class Reductions {
+    private static final int SUM_BLOCK = 256;
+
     private Reductions() {}
 
+    /** By blocks, so that the error does not grow with a long row. */
     static float sum(float[] x, int from, int count) {
+        double sum = 0;
+        int end = from + count;
+        for (int i = from; i < end; i += SUM_BLOCK) {
+            sum += sumOfBlock(x, i, Math.min(end, i + SUM_BLOCK));
+        }
+        return (float) sum;
+    }
+
+    private static float sumOfBlock(float[] x, int from, int end) {
         float sum0 = 0;
         float sum1 = 0;
         float sum2 = 0;
         float sum3 = 0;
-        int end = from + count;
         int i = from;
         for (; i + 3 < end; i += 4) {
             sum0 += x[i];

@@ -120,8 +120,8 @@ final class Workers implements AutoCloseable {
         private final AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
 
         Batch(List<? extends Work> pieces) {
-            this.pieces = pieces;
-            this.unfinished = new CountDownLatch(pieces.size());
+            this.pieces = List.copyOf(pieces); // a helper may look after the caller has gone on
+            this.unfinished = new CountDownLatch(this.pieces.size());
         }
 
         void work() {
