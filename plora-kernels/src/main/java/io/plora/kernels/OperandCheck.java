@@ -17,6 +17,13 @@ public final class OperandCheck {
         this.parameters = parameters;
     }
 
+    public void allocate(DType type) {
+        if (type != activations && type != parameters) {
+            throw new IllegalArgumentException(
+                    "These kernels compute in (%s) and (%s), not in (%s).".formatted(activations, parameters, type));
+        }
+    }
+
     public void copy(Tensor from, Tensor to) {
         if (from.type() != to.type() || from.size() != to.size()) {
             throw new IllegalArgumentException("to (%s) must have the type and size of from (%s).".formatted(to, from));

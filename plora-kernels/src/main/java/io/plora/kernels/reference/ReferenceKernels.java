@@ -41,6 +41,7 @@ public final class ReferenceKernels implements Kernels {
 
     @Override
     public Tensor allocate(DType type, long... shape) {
+        check.allocate(type);
         return Tensor.onHost(type, shape);
     }
 
