@@ -3,6 +3,7 @@ package io.plora.execute;
 import com.sun.management.HotSpotDiagnosticMXBean;
 import io.plora.kernels.DType;
 import io.plora.kernels.Kernels;
+import io.plora.kernels.cpu.CpuKernels;
 import java.lang.management.ManagementFactory;
 
 /** Where a group of adapters can train. */
@@ -60,7 +61,7 @@ public interface ComputeDevice {
 
             @Override
             public Kernels open() {
-                return new io.plora.kernels.reference.ReferenceKernels();
+                return new CpuKernels(threads);
             }
         };
     }

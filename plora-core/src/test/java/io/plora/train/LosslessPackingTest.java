@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.plora.data.Dataset;
 import io.plora.data.Sample;
 import io.plora.kernels.Kernels;
+import io.plora.kernels.cpu.CpuKernels;
 import io.plora.kernels.reference.ReferenceKernels;
 import io.plora.model.ModelConfig;
 import io.plora.space.LoraConfig;
@@ -36,7 +37,7 @@ class LosslessPackingTest {
     @ParameterizedTest
     @ValueSource(ints = {11, 12, 13, 14, 15, 16, 17, 18, 19, 20})
     void packedEqualsAloneOnTheCpu(int seed) {
-        try (Kernels kernels = new ReferenceKernels()) {
+        try (Kernels kernels = new CpuKernels()) {
             comparePackedWithAlone(kernels, seed, 1e-5, 1e-4);
         }
     }
