@@ -20,8 +20,8 @@ def write_case(out, case, batches, trace):
     description = {
         "name": case.name,
         "model": case.model,
-        "configuration": configuration(case, trace.clip_norm),
-        "keys": trace.keys,
+        "config": lora_config(case, trace.clip_norm),
+        "warmupSteps": math.ceil(case.warmup_ratio * STEPS),
         "logitsStride": stride,
         "batches": [[sample_json(sample) for sample in batch] for batch in batches],
         "steps": [
@@ -46,21 +46,23 @@ def write_case(out, case, batches, trace):
     save_file(tensors, str(out / f"{case.name}.safetensors"), metadata={"format": "pt"})
 
 
-def configuration(case, clip_norm):
+def lora_config(case, clip_norm):
+    """In the form of io.plora.space.LoraConfigJson."""
     return {
         "rank": case.rank,
         "alpha": case.alpha,
         "learningRate": case.learning_rate,
         "batchSize": case.batch_size,
+        "dropout": 0.0,
         "targetModules": list(case.targets),
         "weightDecay": case.weight_decay,
         "warmupRatio": case.warmup_ratio,
-        "warmupSteps": math.ceil(case.warmup_ratio * STEPS),
-        "schedule": case.schedule,
+        "schedule": case.schedule.upper(),
         "rankStabilized": case.rank_stabilized,
         "loraPlusRatio": case.lora_plus_ratio,
         "maxGradientNorm": clip_norm,
-        "optimizer": case.optimizer,
+        "optimizer": case.optimizer.upper(),
+        "seed": 0,
     }
 
 

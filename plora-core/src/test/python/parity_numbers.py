@@ -8,8 +8,10 @@ PROJECTIONS = 64
 PINNED_KEY = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"
 PINNED_HASH = 0xB5A8E92F23457E3F
 PINNED_SPLITMIX = 0xE220A8397B1DCDAF  # of 0, as in Vigna's reference generator with seed 0
-PINNED_VALUES = [-0.04159458726644516, 0.05426385626196861, 0.0815420001745224]  # initial(PINNED_KEY, (2, 128))[0, 1, 255]
-PINNED_PROJECTIONS = [-0.9, 4.28, 2.04]  # project(0.01, 0.02, ..., 1)[0, 1, 63]
+# initial(PINNED_KEY, (2, 128))[0, 1, 255]
+PINNED_VALUES = [-0.04159458726644516, 0.05426385626196861, 0.0815420001745224]
+# project(0.01, 0.02, ..., 1)[0, 1, 63]
+PINNED_PROJECTIONS = [-0.9, 4.28, 2.04]
 
 
 def splitmix64(counters):
@@ -40,7 +42,7 @@ def uniform(key, size, bound):
 
 
 def initial(key, shape):
-    """A of [r, in]: within 1/sqrt(in), as PEFT starts; B of [out, r]: within 0.02, because zero would hide gradients of A."""
+    """A of [r, in]: within 1/sqrt(in), as PEFT starts; B of [out, r]: within 0.02, as zero would hide A's gradient."""
     bound = 1 / np.sqrt(np.float64(shape[1])) if ".lora_A." in key else 0.02
     return uniform(key, shape[0] * shape[1], bound).reshape(shape)
 

@@ -1,4 +1,4 @@
-"""Trains one case with PEFT's layers, PyTorch's optimizers and transformers' schedules, and keeps what Java compares."""
+"""Trains one case with PEFT's layers, PyTorch's optimizers and transformers' schedules; keeps what Java compares."""
 import math
 from dataclasses import dataclass, field
 
@@ -16,7 +16,6 @@ from parity_models import load
 
 @dataclass
 class Trace:
-    keys: list
     clip_norm: float
     logits: np.ndarray  # (T, V) of the first sample, before training
     losses: list = field(default_factory=list)
@@ -51,7 +50,7 @@ def adapted(case, folder, attention="eager"):
 
 
 def backward(model, batch):
-    """Adds the gradient of the batch's loss: the sum over all samples, divided by the answer tokens of the whole batch."""
+    """Adds the gradient of the batch's loss: summed over all samples, over the answer tokens of the whole batch."""
     answer_tokens = sum(sample.answer_tokens() for sample in batch)
     total = 0.0
     for sample in batch:
@@ -103,7 +102,7 @@ def train(case, folder, batches, clip_norm, double=False):
         model.double()
     with torch.no_grad():
         logits = model(input_ids=torch.tensor([batches[0][0].tokens]), use_cache=False).logits[0]
-    trace = Trace(list(parameters), clip_norm, logits.numpy().copy())
+    trace = Trace(clip_norm, logits.numpy().copy())
     optimizer, schedule = optimizer_and_schedule(case, parameters)
     for batch in batches:
         trace.losses.append(backward(model, batch))
