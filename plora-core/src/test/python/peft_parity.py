@@ -27,6 +27,7 @@ import transformers
 from peft import PeftModel
 from peft.utils import get_peft_model_state_dict
 from safetensors.numpy import load_file
+from transformers.utils import logging
 
 import parity_files
 import parity_models
@@ -60,7 +61,7 @@ def main():
 
 def settle():
     """The same arithmetic in every run on a machine, and no progress bars."""
-    transformers.utils.logging.disable_progress_bar()
+    logging.disable_progress_bar()
     torch.set_num_threads(4)
     torch.manual_seed(0)
     torch.use_deterministic_algorithms(True)

@@ -141,8 +141,10 @@ class ParityFixtureTest {
                 .map(parity -> DynamicTest.dynamicTest(parity.name(), () -> {
                     PeftAdapter adapter =
                             PeftAdapter.load(ParityFixture.bundled().resolve("peft-adapter"));
-                    assertThat(adapter.config().scale()).isEqualTo(parity.config().scale());
-                    assertThat(adapter.modules().keySet()).isEqualTo(parity.trained().keySet());
+                    assertThat(adapter.config().scale())
+                            .isEqualTo(parity.config().scale());
+                    assertThat(adapter.modules().keySet())
+                            .isEqualTo(parity.trained().keySet());
                     assertThat(LoraVectors.flat(adapter.modules())).isEqualTo(LoraVectors.flat(parity.trained()));
                 }));
     }
