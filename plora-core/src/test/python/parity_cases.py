@@ -39,9 +39,10 @@ OUTPUTS = ("o_proj", "down_proj")
 MLP = ("gate_proj", "up_proj", "down_proj")
 CASES = (
     Case("qwen-all", QWEN, ALL, rank=4, alpha=8),
-    Case("qwen-qv-rslora", QWEN, QV, rank=8, alpha=16, batch_size=4, weight_decay=0.1, rank_stabilized=True),
+    Case("qwen-qv-rslora", QWEN, QV, rank=8, alpha=2, batch_size=4, learning_rate=5e-4,
+         weight_decay=0.1, rank_stabilized=True),
     Case("qwen-all-clip", QWEN, ALL, rank=2, alpha=4, clip=True),
-    Case("qwen-all-sgd", QWEN, ALL, rank=2, alpha=4, optimizer="sgd", learning_rate=0.1),
+    Case("qwen-all-sgd", QWEN, ALL, rank=2, alpha=4, optimizer="sgd", learning_rate=0.01),
     Case("llama-all", LLAMA, ALL, rank=4, alpha=8, batch_size=2, weight_decay=0.01),
     Case("llama-outputs-clip", LLAMA, OUTPUTS, rank=3, alpha=6, batch_size=2, rank_stabilized=True, clip=True),
     Case("qwen-qv-linear", QWEN, QV, rank=2, alpha=2, batch_size=2, schedule="linear", warmup_ratio=0.2),

@@ -130,15 +130,17 @@ class LosslessPackingTest {
         trainer.leave(training);
     }
 
+    /** Every field varies; learning rate and alpha within the ranges of the paper's table 1. */
     private static LoraConfig config(SplittableRandom random, int index) {
         EnumSet<TargetModule> all = EnumSet.allOf(TargetModule.class);
         EnumSet<TargetModule> some = all.stream()
                 .filter(module -> random.nextBoolean())
                 .collect(Collectors.toCollection(() -> EnumSet.noneOf(TargetModule.class)));
+        int rank = 1 + random.nextInt(64);
         return LoraConfig.builder()
-                .withRank(1 + random.nextInt(64))
-                .withAlpha(1 + random.nextInt(32))
-                .withLearningRate(Math.exp(random.nextDouble(Math.log(1e-4), Math.log(5e-3))))
+                .withRank(rank)
+                .withAlpha(rank * Math.exp(random.nextDouble(Math.log(0.25), Math.log(4))))
+                .withLearningRate(Math.exp(random.nextDouble(Math.log(2e-5), Math.log(4e-4))))
                 .withBatchSize(1 + random.nextInt(5))
                 .withDropout(random.nextBoolean() ? 0 : random.nextDouble(0.3))
                 .withTargetModules(some.isEmpty() ? all : some)
