@@ -1,6 +1,7 @@
 package io.plora.report;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.google.common.primitives.Bytes;
 import io.plora.Trial;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -51,12 +52,12 @@ public final class TrialFiles implements AutoCloseable {
      * @throws IllegalArgumentException as {@link #read}
      */
     public static TrialFiles open(Path folder) {
-        List<Trial> trials = read(folder);
         Path jsonPath = folder.resolve(JSON_LINES);
+        byte[] lines = wholeLines(jsonPath);
+        List<Trial> trials = parse(folder, lines);
         try {
             Files.createDirectories(folder);
-            byte[] whole = Files.exists(jsonPath) ? wholeLines(jsonPath) : new byte[0];
-            AppendedFile jsonFile = AppendedFile.open(jsonPath, whole.length);
+            AppendedFile jsonFile = AppendedFile.open(jsonPath, lines.length);
             AppendedFile csvFile = AppendedFile.open(folder.resolve(CSV), 0);
             TrialFiles files = new TrialFiles(folder, jsonFile, csvFile);
             csvFile.append(files.csvOf(trials));
@@ -82,20 +83,15 @@ public final class TrialFiles implements AutoCloseable {
      * @throws IllegalArgumentException if a line is not that of a trial
      */
     public static List<Trial> read(Path folder) {
-        Path path = folder.resolve(JSON_LINES);
-        if (!Files.exists(path)) {
-            return List.of();
-        }
-        List<String> lines;
-        try {
-            lines = new String(wholeLines(path), StandardCharsets.UTF_8).lines().toList();
-        } catch (IOException e) {
-            throw new UncheckedIOException("%s: cannot be read (%s).".formatted(path, e), e);
-        }
+        return parse(folder, wholeLines(folder.resolve(JSON_LINES)));
+    }
+
+    private static List<Trial> parse(Path folder, byte[] text) {
+        List<String> lines = new String(text, StandardCharsets.UTF_8).lines().toList();
         TrialJson json = new TrialJson(folder);
         Map<String, Trial> trials = new LinkedHashMap<>();
         for (int i = 0; i < lines.size(); i++) {
-            Trial trial = parse(json, lines.get(i), path, i + 1);
+            Trial trial = parse(json, lines.get(i), folder.resolve(JSON_LINES), i + 1);
             trials.put(trial.id(), trial);
         }
         return List.copyOf(trials.values());
@@ -113,12 +109,18 @@ public final class TrialFiles implements AutoCloseable {
         }
     }
 
-    private static byte[] wholeLines(Path path) throws IOException {
-        byte[] bytes = Files.readAllBytes(path);
-        int end = bytes.length;
-        while (end > 0 && bytes[end - 1] != '\n') {
-            end--;
+    /** The file up to its last line feed; empty if there is no such file. */
+    private static byte[] wholeLines(Path path) {
+        if (!Files.exists(path)) {
+            return new byte[0];
         }
+        byte[] bytes;
+        try {
+            bytes = Files.readAllBytes(path);
+        } catch (IOException e) {
+            throw new UncheckedIOException("%s: cannot be read (%s).".formatted(path, e), e);
+        }
+        int end = Bytes.lastIndexOf(bytes, (byte) '\n') + 1;
         if (end < bytes.length) {
             LOGGER.warn("{}: the last line was cut short and is left out.", path);
         }
