@@ -4,7 +4,7 @@ package io.plora.kernels;
  * One optimizer step of one adapter over its flat parameters: all A matrices first, then all B matrices.
  *
  * @param parameters (n)
- * @param gradients (n); zeroed by the step
+ * @param gradients (n); zeroed by the step, also where their norm is not finite
  * @param firstMoment (n)
  * @param secondMoment (n)
  * @param bOffset where the B matrices start
@@ -33,6 +33,11 @@ public record OptimizerStep(
 
     public static final double BETA2 = 0.999;
     public static final double EPSILON = 1e-8;
+
+    /** What gradients of this norm are multiplied by, as PyTorch's clip_grad_norm_ does. */
+    public double clipCoefficient(double norm) {
+        return maxGradientNorm == 0 ? 1 : Math.min(1, maxGradientNorm / (norm + 1e-6));
+    }
 
     /** Update rules. */
     public enum Rule {

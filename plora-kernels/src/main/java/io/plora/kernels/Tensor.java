@@ -16,12 +16,12 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Tensor {
     private final Object owner;
-    private final long address;
     private final DType type;
     private final long[] shape;
     private final @Nullable ByteBuffer host;
-    private @Nullable FloatBuffer floats;
-    private @Nullable DoubleBuffer doubles;
+    private final @Nullable FloatBuffer floats;
+    private final @Nullable DoubleBuffer doubles;
+    private long address;
 
     private Tensor(Object owner, long address, DType type, long[] shape, @Nullable ByteBuffer host) {
         this.owner = owner;
@@ -29,6 +29,8 @@ public final class Tensor {
         this.type = type;
         this.shape = shape;
         this.host = host;
+        this.floats = host != null && type == DType.F32 ? host.asFloatBuffer() : null;
+        this.doubles = host != null && type == DType.F64 ? host.asDoubleBuffer() : null;
     }
 
     /**
@@ -52,7 +54,7 @@ public final class Tensor {
     public static Tensor ofHost(ByteBuffer memory, DType type, long... shape) {
         requireSize(memory.remaining(), type, shape);
         ByteBuffer slice = memory.slice().order(ByteOrder.nativeOrder());
-        return new Tensor(slice, addressOf(slice), type, shape.clone(), slice);
+        return new Tensor(slice, 0, type, shape.clone(), slice);
     }
 
     /**
@@ -63,10 +65,6 @@ public final class Tensor {
      */
     public static Tensor onDevice(Object owner, long address, DType type, long... shape) {
         return new Tensor(owner, address, type, shape.clone(), null);
-    }
-
-    private static long addressOf(ByteBuffer buffer) {
-        return new Pointer(buffer).address();
     }
 
     private static long size(long[] shape) {
@@ -95,7 +93,8 @@ public final class Tensor {
         ByteBuffer slice = host == null
                 ? null
                 : host.slice((int) byteOffset, (int) (length * type.bytes())).order(ByteOrder.nativeOrder());
-        return new Tensor(owner, address + byteOffset, type, newShape.clone(), slice);
+        long start = host == null ? address + byteOffset : 0;
+        return new Tensor(owner, start, type, newShape.clone(), slice);
     }
 
     /** Rows {@code from .. to - 1} of the first dimension, sharing memory. */
@@ -105,7 +104,11 @@ public final class Tensor {
         return view(from * (size() / Math.max(1, shape[0])), newShape);
     }
 
+    /** Where the first element lies. */
     public long address() {
+        if (host != null && address == 0) {
+            address = new Pointer(host).address(); // only here: plain Java does without the native library
+        }
         return address;
     }
 
@@ -142,7 +145,7 @@ public final class Tensor {
     /** The elements of a host tensor of type F32; the buffer's position is always 0: use absolute access. */
     public FloatBuffer floats() {
         if (floats == null) {
-            floats = host(DType.F32).asFloatBuffer();
+            throw notOnHostAs(DType.F32);
         }
         return floats;
     }
@@ -150,16 +153,13 @@ public final class Tensor {
     /** The elements of a host tensor of type F64; the buffer's position is always 0: use absolute access. */
     public DoubleBuffer doubles() {
         if (doubles == null) {
-            doubles = host(DType.F64).asDoubleBuffer();
+            throw notOnHostAs(DType.F64);
         }
         return doubles;
     }
 
-    private ByteBuffer host(DType wanted) {
-        if (host == null || type != wanted) {
-            throw new IllegalStateException("%s is no host tensor of type (%s).".formatted(this, wanted));
-        }
-        return host;
+    private IllegalStateException notOnHostAs(DType wanted) {
+        return new IllegalStateException("%s is no host tensor of type (%s).".formatted(this, wanted));
     }
 
     @Override

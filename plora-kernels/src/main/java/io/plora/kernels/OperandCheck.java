@@ -1,0 +1,260 @@
+package io.plora.kernels;
+
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Checks the operands of every operation of {@link Kernels}, so that all implementations fail alike.
+ *
+ * <p>All methods throw IllegalArgumentException naming the operand and what it should be.
+ */
+public final class OperandCheck {
+    private final DType activations;
+    private final DType parameters;
+
+    public OperandCheck(DType activations, DType parameters) {
+        this.activations = activations;
+        this.parameters = parameters;
+    }
+
+    public void allocate(DType type) {
+        if (type != activations && type != parameters) {
+            throw new IllegalArgumentException(
+                    "These kernels compute in (%s) and (%s), not in (%s).".formatted(activations, parameters, type));
+        }
+    }
+
+    public void copy(Tensor from, Tensor to) {
+        if (from.type() != to.type() || from.size() != to.size()) {
+            throw new IllegalArgumentException("to (%s) must have the type and size of from (%s).".formatted(to, from));
+        }
+    }
+
+    public void embed(Tensor table, PackedBatch batch, Tensor y) {
+        require("table", table, activations, table.dim(0), y.dim(y.rank() - 1));
+        requireRows("y", y, activations, batch, table.dim(1));
+        for (int row = 0; row < batch.rows(); row++) {
+            requireToken("token", batch.token(row), row, table.dim(0));
+        }
+    }
+
+    public void rmsNorm(Tensor x, Tensor weight, PackedBatch batch, Tensor y, Tensor inverseRms) {
+        require("weight", weight, activations, weight.size());
+        requireRows("x", x, activations, batch, weight.size());
+        requireRows("y", y, activations, batch, weight.size());
+        requireRows("inverseRms", inverseRms, parameters, batch);
+    }
+
+    public void rmsNormBackward(Tensor x, Tensor weight, Tensor inverseRms, Tensor dY, PackedBatch batch, Tensor dX) {
+        rmsNorm(x, weight, batch, dY, inverseRms);
+        requireRows("dX", dX, activations, batch, weight.size());
+    }
+
+    public void project(
+            PackedProjection projection, LoraTable adapters, PackedBatch batch, Tensor x, Tensor lowRank, Tensor y) {
+        require("weight", projection.weight(), activations, projection.outputs(), projection.inputs());
+        if (projection.bias() != null) {
+            require("bias", projection.bias(), activations, projection.outputs());
+        }
+        requireParts(projection);
+        requireRows("x", x, activations, batch, projection.inputs());
+        requireRows("y", y, activations, batch, projection.outputs());
+        requireTerms(projection, adapters, batch);
+        if (lowRank.type() != activations || lowRank.size() < adapters.lowRankSize(batch)) {
+            throw new IllegalArgumentException("lowRank (%s) must have at least (%d) elements of type (%s)."
+                    .formatted(lowRank, adapters.lowRankSize(batch), activations));
+        }
+    }
+
+    public void projectBackward(
+            PackedProjection projection,
+            LoraTable adapters,
+            PackedBatch batch,
+            Tensor x,
+            Tensor lowRank,
+            Tensor dY,
+            @Nullable Tensor dX) {
+        project(projection, adapters, batch, x, lowRank, dY);
+        if (dX != null) {
+            requireRows("dX", dX, activations, batch, projection.inputs());
+        }
+        for (int adapter = 0; adapter < adapters.adapters(); adapter++) {
+            for (int part = 0; part < projection.parts().size(); part++) {
+                LoraTerm term = adapters.term(adapter, part);
+                if (term != null) {
+                    requireGradient("gradientA", term.gradientA(), term.a(), adapter, part);
+                    requireGradient("gradientB", term.gradientB(), term.b(), adapter, part);
+                }
+            }
+        }
+    }
+
+    private static void requireParts(PackedProjection projection) {
+        int end = 0;
+        for (PackedProjection.Part part : projection.parts()) {
+            if (part.from() < end || part.to() < part.from() || part.to() > projection.outputs()) {
+                throw new IllegalArgumentException("Parts (%s) must be in order within the outputs (%d)."
+                        .formatted(projection.parts(), projection.outputs()));
+            }
+            end = part.to();
+        }
+    }
+
+    private void requireTerms(PackedProjection projection, LoraTable adapters, PackedBatch batch) {
+        if (adapters.adapters() != batch.adapters()) {
+            throw new IllegalArgumentException(
+                    "The table has (%d) adapters, the batch (%d).".formatted(adapters.adapters(), batch.adapters()));
+        }
+        List<PackedProjection.Part> parts = projection.parts();
+        for (int adapter = 0; adapter < adapters.adapters(); adapter++) {
+            for (int part = 0; part < parts.size(); part++) {
+                LoraTerm term = adapters.term(adapter, part);
+                if (term == null) {
+                    continue;
+                }
+                require("a", term.a(), parameters, term.a().dim(0), projection.inputs());
+                require(
+                        "b",
+                        term.b(),
+                        parameters,
+                        parts.get(part).outputs(),
+                        term.a().dim(0));
+                if (!(term.dropout() >= 0) || Dropout.threshold(term.dropout()) >= 65536) {
+                    throw new IllegalArgumentException(
+                            "Dropout (%s) of adapter (%d) must be in [0, 1).".formatted(term.dropout(), adapter));
+                }
+            }
+        }
+    }
+
+    private static void requireGradient(
+            String name, @Nullable Tensor gradient, Tensor parameter, int adapter, int part) {
+        if (gradient == null) {
+            throw new IllegalArgumentException(
+                    "%s of adapter (%d) on part (%d) is null: its terms are for evaluation and have no backward pass."
+                            .formatted(name, adapter, part));
+        }
+        if (gradient.type() != parameter.type() || gradient.size() != parameter.size()) {
+            throw new IllegalArgumentException(
+                    "%s (%s) must be as its parameter (%s).".formatted(name, gradient, parameter));
+        }
+    }
+
+    public void rotary(AttentionShape shape, Tensor table, PackedBatch batch, Tensor qkv) {
+        require("table", table, activations, table.dim(0), shape.headSize());
+        requireRows("qkv", qkv, activations, batch, shape.qkvSize());
+        for (int sequence = 0; sequence < batch.sequences(); sequence++) {
+            int length = batch.sequenceEnd(sequence) - batch.sequenceStart(sequence);
+            if (length > table.dim(0)) {
+                throw new IllegalArgumentException("Sequence (%d) has (%d) tokens, the table of rotations (%d)."
+                        .formatted(sequence, length, table.dim(0)));
+            }
+        }
+    }
+
+    public void attention(AttentionShape shape, PackedBatch batch, Tensor qkv, Tensor y, Tensor logSumExp) {
+        if (shape.kvHeads() < 1 || shape.heads() % shape.kvHeads() != 0) {
+            throw new IllegalArgumentException(
+                    "Query heads (%d) must be a multiple of key heads (%d).".formatted(shape.heads(), shape.kvHeads()));
+        }
+        requireRows("qkv", qkv, activations, batch, shape.qkvSize());
+        requireRows("y", y, activations, batch, shape.outputSize());
+        requireRows("logSumExp", logSumExp, parameters, batch, shape.heads());
+    }
+
+    public void attentionBackward(
+            AttentionShape shape, PackedBatch batch, Tensor qkv, Tensor y, Tensor logSumExp, Tensor dY, Tensor dQkv) {
+        attention(shape, batch, qkv, y, logSumExp);
+        requireRows("dY", dY, activations, batch, shape.outputSize());
+        requireRows("dQkv", dQkv, activations, batch, shape.qkvSize());
+    }
+
+    public void swiGlu(Tensor gateUp, PackedBatch batch, Tensor y) {
+        long features = y.dim(y.rank() - 1);
+        requireRows("gateUp", gateUp, activations, batch, 2 * features);
+        requireRows("y", y, activations, batch, features);
+    }
+
+    public void swiGluBackward(Tensor gateUp, Tensor dY, PackedBatch batch, Tensor dGateUp) {
+        swiGlu(gateUp, batch, dY);
+        requireRows("dGateUp", dGateUp, activations, batch, 2 * dY.dim(1));
+    }
+
+    public void crossEntropy(Tensor x, Tensor weight, PackedBatch batch, Tensor losses, @Nullable Tensor dX) {
+        requireOutputLayer(x, weight, batch);
+        requireRows("losses", losses, parameters, batch);
+        if (dX != null) {
+            requireRows("dX", dX, activations, batch, weight.dim(1));
+        }
+        for (int row = 0; row < batch.rows(); row++) {
+            if (batch.target(row) != -1) {
+                requireToken("target", batch.target(row), row, weight.dim(0));
+            }
+        }
+    }
+
+    public void logits(Tensor x, Tensor weight, PackedBatch batch, Tensor y) {
+        requireOutputLayer(x, weight, batch);
+        requireRows("y", y, parameters, batch, weight.dim(0));
+    }
+
+    private void requireOutputLayer(Tensor x, Tensor weight, PackedBatch batch) {
+        require("weight", weight, activations, weight.dim(0), weight.dim(weight.rank() - 1));
+        requireRows("x", x, activations, batch, weight.dim(1));
+    }
+
+    public void optimize(List<OptimizerStep> steps) {
+        for (OptimizerStep step : steps) {
+            long size = step.parameters().size();
+            require("parameters", step.parameters(), parameters, size);
+            require("gradients", step.gradients(), parameters, size);
+            require("firstMoment", step.firstMoment(), parameters, size);
+            require("secondMoment", step.secondMoment(), parameters, size);
+            if (step.bOffset() < 0 || step.bOffset() > size || step.step() < 1) {
+                throw new IllegalArgumentException("bOffset (%d) must be in [0, %d] and step (%d) at least 1."
+                        .formatted(step.bOffset(), size, step.step()));
+            }
+        }
+    }
+
+    /** Exactly this shape and type. */
+    private static void require(String name, Tensor tensor, DType type, long... shape) {
+        boolean fits = tensor.type() == type && tensor.rank() == shape.length;
+        for (int axis = 0; axis < shape.length && fits; axis++) {
+            fits = tensor.dim(axis) == shape[axis];
+        }
+        if (!fits) {
+            throw wrong(name, tensor, type, shape);
+        }
+    }
+
+    /** At least the batch's rows, each of this shape. */
+    private static void requireRows(String name, Tensor tensor, DType type, PackedBatch batch, long... rowShape) {
+        boolean fits = tensor.type() == type && tensor.rank() == rowShape.length + 1 && tensor.dim(0) >= batch.rows();
+        for (int axis = 0; axis < rowShape.length && fits; axis++) {
+            fits = tensor.dim(axis + 1) == rowShape[axis];
+        }
+        if (!fits) {
+            long[] shape = new long[rowShape.length + 1];
+            shape[0] = batch.rows();
+            System.arraycopy(rowShape, 0, shape, 1, rowShape.length);
+            throw wrong(name, tensor, type, shape);
+        }
+    }
+
+    private static IllegalArgumentException wrong(String name, Tensor tensor, DType type, long[] shape) {
+        StringBuilder text = new StringBuilder();
+        for (long dimension : shape) {
+            text.append(text.isEmpty() ? "" : ", ").append(dimension);
+        }
+        return new IllegalArgumentException(
+                "%s (%s) must have shape (%s) and type (%s).".formatted(name, tensor, text, type));
+    }
+
+    private static void requireToken(String name, int token, int row, long vocabulary) {
+        if (token < 0 || token >= vocabulary) {
+            throw new IllegalArgumentException(
+                    "%s (%d) of row (%d) is outside the vocabulary (%d).".formatted(name, token, row, vocabulary));
+        }
+    }
+}

@@ -1,0 +1,96 @@
+package io.plora.kernels;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.DoubleBuffer;
+import java.nio.FloatBuffer;
+import java.nio.ShortBuffer;
+
+/** Decodes the values of a file or another tensor: all remaining little-endian bytes of a buffer, whatever its byte order. */
+public final class Values {
+    private Values() {}
+
+    /**
+     * Decodes into {@code to} from its start; the position of {@code from} ends at its limit.
+     *
+     * @throws IllegalArgumentException if the numbers of values differ
+     */
+    public static void decode(ByteBuffer from, DType type, DoubleBuffer to) {
+        ByteBuffer bytes = take(from, type, to.capacity());
+        switch (type) {
+            case F64 -> to.put(0, bytes.asDoubleBuffer(), 0, to.capacity());
+            case F32 -> {
+                FloatBuffer values = bytes.asFloatBuffer();
+                for (int i = 0; i < to.capacity(); i++) {
+                    to.put(i, values.get(i));
+                }
+            }
+            case F16 -> {
+                ShortBuffer values = bytes.asShortBuffer();
+                for (int i = 0; i < to.capacity(); i++) {
+                    to.put(i, float16ToFloat(values.get(i)));
+                }
+            }
+            case BF16 -> {
+                ShortBuffer values = bytes.asShortBuffer();
+                for (int i = 0; i < to.capacity(); i++) {
+                    to.put(i, bfloat16ToFloat(values.get(i)));
+                }
+            }
+        }
+    }
+
+    /** As {@link #decode(ByteBuffer, DType, DoubleBuffer)}, rounding double precision to float32. */
+    public static void decode(ByteBuffer from, DType type, FloatBuffer to) {
+        ByteBuffer bytes = take(from, type, to.capacity());
+        switch (type) {
+            case F64 -> {
+                DoubleBuffer values = bytes.asDoubleBuffer();
+                for (int i = 0; i < to.capacity(); i++) {
+                    to.put(i, (float) values.get(i));
+                }
+            }
+            case F32 -> to.put(0, bytes.asFloatBuffer(), 0, to.capacity());
+            case F16 -> {
+                ShortBuffer values = bytes.asShortBuffer();
+                for (int i = 0; i < to.capacity(); i++) {
+                    to.put(i, float16ToFloat(values.get(i)));
+                }
+            }
+            case BF16 -> {
+                ShortBuffer values = bytes.asShortBuffer();
+                for (int i = 0; i < to.capacity(); i++) {
+                    to.put(i, bfloat16ToFloat(values.get(i)));
+                }
+            }
+        }
+    }
+
+    private static ByteBuffer take(ByteBuffer from, DType type, int values) {
+        if (from.remaining() != (long) values * type.bytes()) {
+            throw new IllegalArgumentException("(%d) bytes of type (%s) are not the tensor's (%d) values."
+                    .formatted(from.remaining(), type, values));
+        }
+        ByteBuffer bytes = from.slice().order(ByteOrder.LITTLE_ENDIAN);
+        from.position(from.limit());
+        return bytes;
+    }
+
+    /** Value of an IEEE 754 half-precision number. */
+    public static float float16ToFloat(short bits) {
+        int sign = (bits & 0x8000) << 16;
+        int exponent = (bits >>> 10) & 0x1F;
+        int fraction = bits & 0x3FF;
+        if (exponent == 0) { // zero or subnormal: fraction x 2^-24, exact in float32
+            float magnitude = fraction * 0x1p-24f;
+            return sign == 0 ? magnitude : -magnitude;
+        }
+        int wideExponent = exponent == 0x1F ? 0xFF : exponent - 15 + 127;
+        return Float.intBitsToFloat(sign | wideExponent << 23 | fraction << 13);
+    }
+
+    /** Value of a bfloat16 number: the high half of a float32. */
+    public static float bfloat16ToFloat(short bits) {
+        return Float.intBitsToFloat(bits << 16);
+    }
+}

@@ -1,0 +1,78 @@
+package io.plora.kernels.cpu;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.nio.IntBuffer;
+
+/**
+ * e^x over arrays with a relative error below 2e-7, several times faster than Math.exp.
+ *
+ * <p>x = k ln 2 + r, |r| <= ln 2 / 2: a polynomial for e^r (Cephes' expf), 2^k through the exponent's bits. Each loop is
+ * plain float or plain integer arithmetic, which the compiler vectorises; bits change type through a small buffer, because
+ * a loop with Float.intBitsToFloat would stay scalar.
+ */
+final class Exponential {
+    private static final int BLOCK = 2048;
+    private static final float LOWEST = -87; // below, 2^k would be subnormal: e^-87 is 1.6e-38
+    private static final float HIGHEST = 88;
+    private static final float LOG2_E = 1.44269504f;
+    private static final float LN2_HIGH = 0.693145752f; // few bits, so that k x LN2_HIGH is exact
+    private static final float LN2_LOW = 1.42860677e-6f;
+    /** Adding 1.5 x 2^23 rounds to an integer and leaves it in the lowest bits. */
+    private static final float ROUNDING = 12582912f;
+
+    private final float[] shifted = new float[BLOCK];
+    private final int[] bits = new int[BLOCK];
+    private final FloatBuffer floatView;
+    private final IntBuffer intView;
+
+    Exponential() {
+        ByteBuffer memory = ByteBuffer.allocateDirect(4 * BLOCK).order(ByteOrder.nativeOrder());
+        floatView = memory.asFloatBuffer();
+        intView = memory.asIntBuffer();
+    }
+
+    /** Replaces the first n elements by their exponentials; arguments are clamped to [-87, 88], NaN stays. */
+    void apply(float[] x, int n) {
+        for (int from = 0; from < n; from += BLOCK) {
+            int count = Math.min(BLOCK, n - from);
+            polynomial(x, from, count, shifted);
+            floatView.put(0, shifted, 0, count);
+            intView.get(0, bits, 0, count);
+            powerOfTwo(bits, count);
+            intView.put(0, bits, 0, count);
+            floatView.get(0, shifted, 0, count);
+            scale(x, from, count, shifted);
+        }
+    }
+
+    private static void polynomial(float[] x, int from, int count, float[] shifted) {
+        for (int i = 0; i < count; i++) {
+            float value = Math.max(LOWEST, Math.min(HIGHEST, x[from + i]));
+            float rounded = value * LOG2_E + ROUNDING;
+            float k = rounded - ROUNDING;
+            float r = value - k * LN2_HIGH - k * LN2_LOW;
+            float p = 1.9875691500e-4f;
+            p = p * r + 1.3981999507e-3f;
+            p = p * r + 8.3334519073e-3f;
+            p = p * r + 4.1665795894e-2f;
+            p = p * r + 1.6666665459e-1f;
+            p = p * r + 5.0000001201e-1f;
+            x[from + i] = p * r * r + r + 1;
+            shifted[i] = rounded;
+        }
+    }
+
+    private static void powerOfTwo(int[] bits, int count) {
+        for (int i = 0; i < count; i++) {
+            bits[i] = (bits[i] << 23) + 0x3F800000;
+        }
+    }
+
+    private static void scale(float[] x, int from, int count, float[] powers) {
+        for (int i = 0; i < count; i++) {
+            x[from + i] *= powers[i];
+        }
+    }
+}

@@ -1,0 +1,140 @@
+package io.plora.kernels.cpu;
+
+import io.plora.kernels.Dropout;
+import io.plora.kernels.LoraTerm;
+import io.plora.kernels.PackedBatch;
+import io.plora.kernels.PackedProjection;
+import io.plora.kernels.Tensor;
+import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One adapter's term on one part. Row numbers count from the adapter's first row.
+ *
+ * @param start the adapter's first row in the batch
+ * @param lowRank (rows, rank): {@code drop(x) A^T} going forward, its gradient going backward
+ */
+record LowRankPiece(PackedProjection.Part part, LoraTerm term, PackedBatch batch, int start, Matrix lowRank) {
+    /** Rows of one piece of work. */
+    static final int ROWS = 256;
+
+    /** Columns of a gradient of A, and outputs of a gradient of B, of one piece of work. */
+    private static final int COLUMNS = 512;
+
+    List<Workers.Work> byRows(Workers.RangeWork work) {
+        return Workers.cut(lowRank.rows(), ROWS, work);
+    }
+
+    List<Workers.Work> byInputs(Workers.RangeWork work) {
+        return Workers.cut((int) term.a().dim(1), COLUMNS, work);
+    }
+
+    List<Workers.Work> byOutputs(Workers.RangeWork work) {
+        return Workers.cut(part.outputs(), COLUMNS, work);
+    }
+
+    void forward(int from, int to, Matrix xs, Matrix ys, Scratch scratch) {
+        Matrix input = dropped(xs, from, to, 0, xs.columns(), scratch);
+        Matrix hidden = lowRank.rows(from, to);
+        scratch.products().multiply(1, input, Matrix.of(term.a()).transpose(), 0, hidden);
+        scratch.products()
+                .multiply((float) term.scale(), hidden, Matrix.of(term.b()).transpose(), 1, outputs(ys, from, to));
+    }
+
+    /** {@code dS = scale dY B}. */
+    void lowRankGradient(int from, int to, Matrix dYs, Scratch scratch) {
+        scratch.products()
+                .multiply((float) term.scale(), outputs(dYs, from, to), Matrix.of(term.b()), 0, lowRank.rows(from, to));
+    }
+
+    /** {@code dB += scale dY^T S} for some outputs. */
+    void addGradientB(int from, int to, Matrix dYs, Scratch scratch) {
+        Matrix gradient = gradient(term.gradientB(), term.b()).rows(from, to);
+        Matrix dY = outputs(dYs, 0, lowRank.rows()).columns(from, to);
+        scratch.products().multiply((float) term.scale(), dY.transpose(), lowRank, 1, gradient);
+    }
+
+    /** {@code dA += dS^T drop(x)} for some columns. */
+    void addGradientA(int from, int to, Matrix xs, Scratch scratch) {
+        Matrix gradient = gradient(term.gradientA(), term.a()).columns(from, to);
+        if (!hasDropout()) {
+            Matrix input = xs.rows(start, start + lowRank.rows()).columns(from, to);
+            scratch.products().multiply(1, lowRank.transpose(), input, 1, gradient);
+            return;
+        }
+        for (int row = 0; row < lowRank.rows(); row += ROWS) {
+            int end = Math.min(lowRank.rows(), row + ROWS);
+            Matrix input = dropped(xs, row, end, from, to, scratch);
+            scratch.products().multiply(1, lowRank.rows(row, end).transpose(), input, 1, gradient);
+        }
+    }
+
+    /** {@code dX += drop(dS A)}, with the mask of the forward pass. */
+    void addInputGradient(int from, int to, Matrix dXs, Scratch scratch) {
+        Matrix dX = dXs.rows(start + from, start + to);
+        if (!hasDropout()) {
+            scratch.products().multiply(1, lowRank.rows(from, to), Matrix.of(term.a()), 1, dX);
+            return;
+        }
+        int width = dXs.columns();
+        Matrix gradients = scratch.direct(0, to - from, width);
+        scratch.products().multiply(1, lowRank.rows(from, to), Matrix.of(term.a()), 0, gradients);
+        float[] gradient = scratch.heap(0, width);
+        float[] sum = scratch.heap(1, width);
+        for (int row = 0; row < to - from; row++) {
+            gradients.load(row, row + 1, gradient);
+            drop(gradient, start + from + row, 0, width);
+            dX.load(row, row + 1, sum);
+            for (int i = 0; i < width; i++) {
+                sum[i] += gradient[i];
+            }
+            dX.store(row, row + 1, sum);
+        }
+    }
+
+    private Matrix outputs(Matrix rows, int from, int to) {
+        return rows.rows(start + from, start + to).columns(part.from(), part.to());
+    }
+
+    private static Matrix gradient(@Nullable Tensor gradient, Tensor parameter) {
+        int rows = (int) parameter.dim(0);
+        return Matrix.of(Objects.requireNonNull(gradient), rows, (int) parameter.dim(1));
+    }
+
+    private boolean hasDropout() {
+        return batch.hasDropout() && term.dropout() > 0;
+    }
+
+    /** A rectangle of x after dropout: x itself without dropout, else a copy in scratch memory. */
+    private Matrix dropped(Matrix xs, int from, int to, int columnFrom, int columnTo, Scratch scratch) {
+        Matrix input = xs.rows(start + from, start + to).columns(columnFrom, columnTo);
+        if (!hasDropout()) {
+            return input;
+        }
+        int width = columnTo - columnFrom;
+        Matrix copy = scratch.direct(0, to - from, width);
+        float[] values = scratch.heap(0, width);
+        for (int row = 0; row < to - from; row++) {
+            input.load(row, row + 1, values);
+            drop(values, start + from + row, columnFrom, width);
+            copy.store(row, row + 1, values);
+        }
+        return copy;
+    }
+
+    /** @param columnFrom column of the first value, a multiple of 4 */
+    private void drop(float[] values, int row, int columnFrom, int width) {
+        long key = batch.dropoutKey(row);
+        int threshold = Dropout.threshold(term.dropout());
+        float keepScale = (float) Dropout.keepScale(term.dropout());
+        for (int i = 0; i < width; i += 4) {
+            long bits = Dropout.bits(key, part.module(), (columnFrom + i) >> 2);
+            int end = Math.min(width, i + 4);
+            for (int j = i; j < end; j++) {
+                values[j] = (bits & 0xFFFF) < threshold ? 0 : values[j] * keepScale;
+                bits >>>= 16;
+            }
+        }
+    }
+}
