@@ -53,7 +53,7 @@ class ProgressListenerTest {
         lines.stepCompleted(step(500, 800));
 
         assertThat(text().lines())
-                .containsExactly("sweep 62%, 500/800 tokens, 50 tokens/s, 6 s left, best b: accuracy 0.7500");
+                .containsExactly("sweep 62%, 500/800 tokens, 50 tokens/s, 6 s left, best 0.7500 b (accuracy)");
     }
 
     @Test
@@ -90,7 +90,18 @@ class ProgressListenerTest {
                 .contains("sweep")
                 .contains("500/800 tokens")
                 .contains("62%")
+                .contains("best 0.7500")
                 .endsWith(System.lineSeparator());
+    }
+
+    @Test
+    void aBarOfManyTokensCountsThousands() {
+        ProgressListener bar = ProgressListener.bar(out);
+        bar.sweepStarted(new SweepStart(List.of(), "CPU", 8_000_000, 100, Metric.ACCURACY, Path.of("sweep")));
+        bar.stepCompleted(step(5_000_000, 8_000_000));
+        bar.close();
+
+        assertThat(text()).contains("5000/8000k tokens");
     }
 
     @Test
@@ -105,6 +116,17 @@ class ProgressListenerTest {
 
         out.print("more");
         assertThat(text()).endsWith("more");
+    }
+
+    @Test
+    void closingABarKeepsAnInterrupt() {
+        ProgressListener bar = ProgressListener.bar(out);
+        bar.sweepStarted(START);
+        Thread.currentThread().interrupt();
+        bar.close();
+
+        assertThat(Thread.interrupted()).isTrue();
+        assertThat(text()).endsWith(System.lineSeparator());
     }
 
     @Test

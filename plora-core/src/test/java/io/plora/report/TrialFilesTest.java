@@ -79,15 +79,34 @@ class TrialFilesTest {
 
     @Test
     void writesEachTrialAtOnce() throws IOException {
-        try (TrialFiles files = TrialFiles.open(folder)) {
-            assertThat(csv()).isEmpty();
-            files.append(complete);
-            assertThat(TrialFiles.read(folder)).containsExactly(complete);
-            assertThat(csv()).hasSize(1);
-            files.append(failed);
-            assertThat(TrialFiles.read(folder)).containsExactly(complete, failed);
-            assertThat(csv()).hasSize(2);
-        }
+        TrialFiles files = TrialFiles.open(folder);
+        assertThat(csv()).isEmpty();
+        files.append(complete);
+        assertThat(TrialFiles.read(folder)).containsExactly(complete);
+        assertThat(csv()).hasSize(1);
+        files.append(failed);
+        assertThat(TrialFiles.read(folder)).containsExactly(complete, failed);
+        assertThat(csv()).hasSize(2);
+    }
+
+    @Test
+    void namesTheTrialThatCouldNotBeRecorded() throws IOException {
+        TrialFiles files = TrialFiles.open(folder);
+        Files.delete(folder.resolve(TrialFiles.JSON_LINES));
+        Files.createDirectory(folder.resolve(TrialFiles.JSON_LINES));
+
+        assertThatThrownBy(() -> files.append(complete))
+                .isInstanceOf(UncheckedIOException.class)
+                .hasMessageStartingWith("%s: trial (%s) could not be recorded".formatted(folder, complete.id()));
+    }
+
+    @Test
+    void writesOnAThreadThatWasInterrupted() {
+        Thread.currentThread().interrupt();
+        write(complete);
+
+        assertThat(Thread.interrupted()).isTrue();
+        assertThat(TrialFiles.read(folder)).containsExactly(complete);
     }
 
     @Test
@@ -265,9 +284,8 @@ class TrialFilesTest {
     }
 
     private void write(Trial... trials) {
-        try (TrialFiles files = TrialFiles.open(folder)) {
-            List.of(trials).forEach(files::append);
-        }
+        TrialFiles files = TrialFiles.open(folder);
+        List.of(trials).forEach(files::append);
     }
 
     private List<CSVRecord> csv() throws IOException {
