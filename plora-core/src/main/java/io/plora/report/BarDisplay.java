@@ -1,21 +1,23 @@
 package io.plora.report;
 
 import java.io.PrintStream;
-import me.tongfei.progressbar.ConsoleProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarStyle;
 
 /** A bar on one line that is drawn anew, with tokens, tokens a second and remaining time. */
 final class BarDisplay implements ProgressDisplay {
+    private final LineConsumer line;
     private final ProgressBar bar;
 
     BarDisplay(PrintStream out, long expected) {
+        boolean many = expected >= 1_000_000;
+        line = new LineConsumer(out);
         bar = ProgressBar.builder()
                 .setTaskName("sweep")
                 .setInitialMax(expected)
-                .setUnit(" tokens", 1)
+                .setUnit(many ? "k tokens" : " tokens", many ? 1000 : 1)
                 .setStyle(ProgressBarStyle.ASCII)
-                .setConsumer(new ConsoleProgressBarConsumer(out))
+                .setConsumer(line)
                 .showSpeed()
                 .build();
     }
@@ -29,6 +31,14 @@ final class BarDisplay implements ProgressDisplay {
 
     @Override
     public void close() {
-        bar.close();
+        // the bar would swallow the interrupt of a sweep that is being cancelled
+        boolean interrupted = Thread.interrupted();
+        try (line) {
+            bar.close();
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
     }
 }

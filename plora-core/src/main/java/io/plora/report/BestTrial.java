@@ -22,8 +22,8 @@ final class BestTrial {
         }
     }
 
-    /** Such as {@code best r8-a16-lr2e-04-b1-0a1b2c3d: accuracy 0.8125}; empty before the first value. */
+    /** Such as {@code best 0.8125 r8-a16-lr0.0001-b1-0a1b2c3d (accuracy)}; empty before the first value. */
     String text() {
-        return id == null ? "" : String.format(Locale.ROOT, "best %s: %s %.4f", id, metric.label(), value);
+        return id == null ? "" : String.format(Locale.ROOT, "best %.4f %s (%s)", value, id, metric.label());
     }
 }

@@ -3,6 +3,7 @@ package io.plora.report;
 import io.plora.space.LoraConfig;
 import io.plora.space.TargetModule;
 import java.lang.reflect.RecordComponent;
+import java.math.BigDecimal;
 import java.util.Collection;
 import java.util.List;
 import java.util.stream.Collectors;
@@ -17,16 +18,22 @@ final class ConfigColumns {
         return COMPONENTS.stream().map(RecordComponent::getName).toList();
     }
 
-    /** The value of the named field; target modules by their names, a space between. */
+    /** The value of the named field: target modules by their names with a space between, numbers without an exponent. */
     static String text(LoraConfig config, String name) {
         Object value = value(config, name);
-        return value instanceof Collection<?> values
-                ? values.stream().map(ConfigColumns::element).collect(Collectors.joining(" "))
-                : value.toString();
+        if (value instanceof Collection<?> values) {
+            return values.stream().map(ConfigColumns::text).collect(Collectors.joining(" "));
+        }
+        return text(value);
     }
 
-    private static String element(Object value) {
-        return value instanceof TargetModule module ? module.moduleName() : value.toString();
+    private static String text(Object value) {
+        if (value instanceof TargetModule module) {
+            return module.moduleName();
+        }
+        return value instanceof Double number
+                ? BigDecimal.valueOf(number).stripTrailingZeros().toPlainString()
+                : value.toString();
     }
 
     private static Object value(LoraConfig config, String name) {

@@ -1,5 +1,6 @@
 package io.plora.report;
 
+import io.plora.kernels.cpu.CpuKernels;
 import java.lang.management.ManagementFactory;
 import java.util.LinkedHashMap;
 import java.util.Locale;
@@ -29,6 +30,7 @@ public final class MachineReport {
                 "Processor cores", Integer.toString(Runtime.getRuntime().availableProcessors()));
         report.entries.put("Memory", memory());
         report.addNd4j();
+        report.entries.put("CPU kernels", CpuKernels.unavailableReason().orElse("available (float32, OpenBLAS)"));
         report.entries.put("CUDA kernels", "not in this build");
         return report;
     }

@@ -7,8 +7,8 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Properties;
 import java.util.ServiceConfigurationError;
-import java.util.ServiceLoader;
 import java.util.stream.Collectors;
+import org.nd4j.common.config.ND4JClassLoading;
 import org.nd4j.linalg.api.environment.Nd4jEnvironment;
 import org.nd4j.linalg.factory.Nd4j;
 import org.nd4j.linalg.factory.Nd4jBackend;
@@ -28,7 +28,7 @@ final class Nd4jProbe {
 
     static Finding find() {
         try {
-            List<String> candidates = ServiceLoader.load(Nd4jBackend.class).stream()
+            List<String> candidates = ND4JClassLoading.loadService(Nd4jBackend.class).stream()
                     .map(provider -> provider.type().getSimpleName() + " of " + origin(provider.type()))
                     .toList();
             if (candidates.isEmpty()) {
@@ -51,7 +51,8 @@ final class Nd4jProbe {
             return new Finding(backend.getSimpleName() + " of " + origin(backend), devices(environment));
         } catch (Exception | LinkageError e) {
             return new Finding(
-                    "%s does not load: %s".formatted(String.join(", ", candidates), reason(e)),
+                    "%s does not load: %s Maybe its natives are missing: the same artifact with a classifier such as linux-x86_64."
+                            .formatted(String.join(", ", candidates), reason(e)),
                     "none: the ND4J backend does not load");
         }
     }

@@ -57,13 +57,13 @@ public final class SweepListeners implements SweepListener {
     }
 
     @Override
-    public void sweepEnded(SweepResult result) {
+    public synchronized void sweepEnded(SweepResult result) {
         tell("sweepEnded", listener -> listener.sweepEnded(result));
         listeners.forEach(Guarded::reportFurtherExceptions);
     }
 
     @Override
-    public void sweepFailed(Throwable cause) {
+    public synchronized void sweepFailed(Throwable cause) {
         tell("sweepFailed", listener -> listener.sweepFailed(cause));
         listeners.forEach(Guarded::reportFurtherExceptions);
     }

@@ -65,9 +65,9 @@ final class TrialCsv {
         return path == null ? null : OutputPaths.relative(folder, path);
     }
 
-    private static String line(Iterable<?> values) throws IOException {
+    private static String line(List<?> values) throws IOException {
         StringBuilder line = new StringBuilder();
-        FORMAT.printRecord(line, values);
+        FORMAT.printRecord(line, values.toArray());
         return line.toString();
     }
 }

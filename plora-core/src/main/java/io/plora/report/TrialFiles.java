@@ -1,8 +1,10 @@
 package io.plora.report;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.google.common.primitives.Bytes;
 import io.plora.Trial;
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -22,7 +24,7 @@ import org.slf4j.LoggerFactory;
  *
  * <p>Thread-safe.
  */
-public final class TrialFiles implements AutoCloseable {
+public final class TrialFiles {
     /** Name of the file of JSON lines. */
     public static final String JSON_LINES = "trials.jsonl";
     /** Name of the CSV file. */
@@ -33,37 +35,38 @@ public final class TrialFiles implements AutoCloseable {
     private final Path folder;
     private final TrialJson json;
     private final TrialCsv csv;
-    private final AppendedFile jsonFile;
-    private final AppendedFile csvFile;
 
-    private TrialFiles(Path folder, AppendedFile jsonFile, AppendedFile csvFile) {
+    private TrialFiles(Path folder) {
         this.folder = folder;
         this.json = new TrialJson(folder);
         this.csv = new TrialCsv(folder);
-        this.jsonFile = jsonFile;
-        this.csvFile = csvFile;
     }
 
     /**
-     * Opens the files to append to; makes folder and files where missing.
+     * Makes folder and files ready to append to, where missing and where the last writing was cut short.
      *
      * @throws UncheckedIOException if the folder cannot be written to
      * @throws IllegalArgumentException as {@link #read}
      */
     public static TrialFiles open(Path folder) {
-        List<Trial> trials = read(folder);
-        Path jsonPath = folder.resolve(JSON_LINES);
+        TrialFiles files = new TrialFiles(folder);
+        byte[] lines = wholeLines(folder.resolve(JSON_LINES));
+        List<Trial> trials = files.parse(lines);
         try {
             Files.createDirectories(folder);
-            byte[] whole = Files.exists(jsonPath) ? wholeLines(jsonPath) : new byte[0];
-            AppendedFile jsonFile = AppendedFile.open(jsonPath, whole.length);
-            AppendedFile csvFile = AppendedFile.open(folder.resolve(CSV), 0);
-            TrialFiles files = new TrialFiles(folder, jsonFile, csvFile);
-            csvFile.append(files.csvOf(trials));
+            files.cutTo(lines.length);
+            DurableFile.replace(folder.resolve(CSV), files.csvOf(trials).getBytes(StandardCharsets.UTF_8));
             return files;
         } catch (IOException e) {
             throw new UncheckedIOException(
                     "%s: cannot be written to (%s). Maybe choose another output folder.".formatted(folder, e), e);
+        }
+    }
+
+    private void cutTo(long length) throws IOException {
+        try (RandomAccessFile file =
+                new RandomAccessFile(folder.resolve(JSON_LINES).toFile(), "rw")) {
+            file.setLength(length);
         }
     }
 
@@ -82,43 +85,43 @@ public final class TrialFiles implements AutoCloseable {
      * @throws IllegalArgumentException if a line is not that of a trial
      */
     public static List<Trial> read(Path folder) {
-        Path path = folder.resolve(JSON_LINES);
-        if (!Files.exists(path)) {
-            return List.of();
-        }
-        List<String> lines;
-        try {
-            lines = new String(wholeLines(path), StandardCharsets.UTF_8).lines().toList();
-        } catch (IOException e) {
-            throw new UncheckedIOException("%s: cannot be read (%s).".formatted(path, e), e);
-        }
-        TrialJson json = new TrialJson(folder);
+        return new TrialFiles(folder).parse(wholeLines(folder.resolve(JSON_LINES)));
+    }
+
+    private List<Trial> parse(byte[] text) {
+        List<String> lines = new String(text, StandardCharsets.UTF_8).lines().toList();
         Map<String, Trial> trials = new LinkedHashMap<>();
         for (int i = 0; i < lines.size(); i++) {
-            Trial trial = parse(json, lines.get(i), path, i + 1);
+            Trial trial = parse(lines.get(i), i + 1);
             trials.put(trial.id(), trial);
         }
         return List.copyOf(trials.values());
     }
 
-    private static Trial parse(TrialJson json, String line, Path path, int number) {
+    private Trial parse(String line, int number) {
         try {
             return json.read(line);
         } catch (JsonProcessingException | IllegalArgumentException e) {
             String reason = e instanceof JsonProcessingException broken ? broken.getOriginalMessage() : e.getMessage();
             throw new IllegalArgumentException(
                     "%s: line (%d) is not the record of a trial: %s Maybe remove the line; its trial then runs again."
-                            .formatted(path, number, reason),
+                            .formatted(folder.resolve(JSON_LINES), number, reason),
                     e);
         }
     }
 
-    private static byte[] wholeLines(Path path) throws IOException {
-        byte[] bytes = Files.readAllBytes(path);
-        int end = bytes.length;
-        while (end > 0 && bytes[end - 1] != '\n') {
-            end--;
+    /** The file up to its last line feed; empty if there is no such file. */
+    private static byte[] wholeLines(Path path) {
+        if (!Files.exists(path)) {
+            return new byte[0];
         }
+        byte[] bytes;
+        try {
+            bytes = Files.readAllBytes(path);
+        } catch (IOException e) {
+            throw new UncheckedIOException("%s: cannot be read (%s).".formatted(path, e), e);
+        }
+        int end = Bytes.lastIndexOf(bytes, (byte) '\n') + 1;
         if (end < bytes.length) {
             LOGGER.warn("{}: the last line was cut short and is left out.", path);
         }
@@ -132,23 +135,13 @@ public final class TrialFiles implements AutoCloseable {
      */
     public synchronized void append(Trial trial) {
         try {
-            jsonFile.append(json.write(trial) + "\n");
-            csvFile.append(csv.write(trial));
+            DurableFile.append(folder.resolve(JSON_LINES), json.write(trial) + "\n");
+            DurableFile.append(folder.resolve(CSV), csv.write(trial));
         } catch (IOException e) {
             throw new UncheckedIOException(
                     "%s: trial (%s) could not be recorded (%s). Maybe the disk is full."
-                            .formatted(folder.resolve(JSON_LINES), trial.id(), e),
+                            .formatted(folder, trial.id(), e),
                     e);
-        }
-    }
-
-    @Override
-    public synchronized void close() {
-        try (jsonFile;
-                csvFile) {
-            LOGGER.debug("{}: closed.", folder);
-        } catch (IOException e) {
-            throw new UncheckedIOException("%s: could not be closed (%s).".formatted(folder, e), e);
         }
     }
 }

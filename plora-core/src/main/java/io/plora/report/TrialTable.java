@@ -38,7 +38,7 @@ public final class TrialTable {
             left(name, trial -> ConfigColumns.text(trial.config(), name));
         }
         right(result.metric().label(), this::value);
-        right("train loss", trial -> String.format(Locale.ROOT, "%.4f", trial.trainingLoss()));
+        right("train loss", TrialTable::trainingLoss);
         right("steps", trial -> Long.toString(trial.steps()));
         left("status", trial -> trial.status().name().toLowerCase(Locale.ROOT));
         left("adapter", this::adapter);
@@ -79,6 +79,10 @@ public final class TrialTable {
     private String value(Trial trial) {
         Evaluation evaluation = trial.evaluation();
         return evaluation == null ? "-" : evaluation.text(result.metric());
+    }
+
+    private static String trainingLoss(Trial trial) {
+        return trial.steps() == 0 ? "-" : String.format(Locale.ROOT, "%.4f", trial.trainingLoss());
     }
 
     private String adapter(Trial trial) {
