@@ -61,9 +61,7 @@ final class CheckpointPool {
      */
     void saveRunning(Training training, Trial soFar) {
         Path path = folder.running(soFar.id());
-        try (TrialFiles files = TrialFiles.open(folder.trial(soFar.id()))) {
-            files.append(soFar);
-        }
+        TrialFiles.open(folder.trial(soFar.id())).append(soFar);
         AdapterWeights weights = training.weights();
         Training.Position position = training.position();
         weights.toPeftAdapter(baseModel)

@@ -78,8 +78,8 @@ public final class SweepExecutor {
                 .toList();
         List<LoraConfig> configs = trials.stream().map(TrialRun::config).toList();
         try (Journal journal =
-                        Journal.create(folder.nextJournal(), spec.policy().name(), configs);
-                TrialFiles files = TrialFiles.open(folder.path())) {
+                Journal.create(folder.nextJournal(), spec.policy().name(), configs)) {
+            TrialFiles files = TrialFiles.open(folder.path());
             progress.observe(journal);
             new SweepRun(spec, listener, progress, trials, workers, checkpoints, files, ended, () -> cancelled).toEnd();
         } finally {
