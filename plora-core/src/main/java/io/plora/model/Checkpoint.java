@@ -112,6 +112,11 @@ public final class Checkpoint implements AutoCloseable {
         return folder;
     }
 
+    /** Whether there is an index beside the weights. */
+    public boolean isSharded() {
+        return !shards.containsKey(SINGLE_FILE);
+    }
+
     /** Names of all tensors. */
     public Set<String> names() {
         return Collections.unmodifiableSet(shardOfTensor.keySet());

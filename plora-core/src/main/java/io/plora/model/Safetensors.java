@@ -1,6 +1,7 @@
 package io.plora.model;
 
 import io.plora.kernels.DType;
+import java.io.EOFException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -194,6 +195,40 @@ public final class Safetensors implements AutoCloseable {
             }
         }
         return values;
+    }
+
+    /**
+     * Writes a copy of this file with other values for some tensors: same header, same order, one tensor after another; as
+     * {@link AtomicFiles#writeFile} does.
+     *
+     * @param replaced new values by name, each of the same number of bytes as the old ones
+     * @throws UncheckedIOException if the copy cannot be written
+     */
+    public void copyTo(Path target, Map<String, TensorData> replaced) {
+        replaced.keySet().forEach(this::entry);
+        AtomicFiles.writeFile(target, output -> {
+            transfer(0, dataStart, output);
+            for (Map.Entry<String, SafetensorsHeader.Entry> tensor :
+                    header.entries().entrySet()) {
+                SafetensorsHeader.Entry entry = tensor.getValue();
+                TensorData data = replaced.get(tensor.getKey());
+                if (data == null) {
+                    transfer(dataStart + entry.begin(), entry.bytes(), output);
+                } else {
+                    SafetensorsWriter.writeExactly(tensor.getKey(), entry.bytes(), data, output);
+                }
+            }
+        });
+    }
+
+    private void transfer(long position, long bytes, FileChannel output) throws IOException {
+        for (long done = 0; done < bytes; ) {
+            long count = channel.transferTo(position + done, bytes - done, output);
+            if (count == 0) {
+                throw new EOFException("%s was truncated meanwhile".formatted(file));
+            }
+            done += count;
+        }
     }
 
     private SafetensorsHeader.Entry entry(String name) {

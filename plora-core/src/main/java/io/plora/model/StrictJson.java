@@ -8,14 +8,15 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 
-/** Reads JSON objects of which no key may occur twice and after which nothing may follow. */
+/** JSON files of one object; when reading, no key may occur twice and nothing may follow the object. */
 public final class StrictJson {
 
-    /** For reading and writing; its nodes keep every digit of a number that a double or a long can hold. */
     private static final JsonMapper MAPPER = JsonMapper.builder()
             .enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION)
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
@@ -41,6 +42,18 @@ public final class StrictJson {
     /** As {@link #readObject}, or an empty object where there is no such file. */
     static ObjectNode readObjectIfPresent(Path file) {
         return Files.exists(file) ? readObject(file) : MAPPER.createObjectNode();
+    }
+
+    /**
+     * Writes an object for people to read, as {@link AtomicFiles#writeFile} does.
+     *
+     * @throws UncheckedIOException if it cannot be written
+     */
+    public static void writeObject(Path file, ObjectNode object) {
+        AtomicFiles.writeFile(
+                file,
+                channel -> TensorData.writeFully(
+                        ByteBuffer.wrap((object.toPrettyString() + "\n").getBytes(StandardCharsets.UTF_8)), channel));
     }
 
     /** Parses an object that a file holds somewhere. */

@@ -1,0 +1,42 @@
+package io.plora.model;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.nio.channels.WritableByteChannel;
+
+/** Values of a tensor on their way to a file, little-endian; asked for when it is the tensor's turn, piece by piece. */
+@FunctionalInterface
+public interface TensorData {
+
+    /** Elements encoded at a time. */
+    int CHUNK = 1 << 16;
+
+    /** Writes all bytes. */
+    void writeTo(WritableByteChannel channel) throws IOException;
+
+    /** Float32 values. */
+    static TensorData of(float[] values) {
+        return channel -> {
+            ByteBuffer bytes = ByteBuffer.allocateDirect(CHUNK * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+            FloatBuffer floats = bytes.asFloatBuffer();
+            for (int from = 0; from < values.length; from += floats.position()) {
+                floats.clear().put(values, from, Math.min(CHUNK, values.length - from));
+                writeFully(bytes.position(0).limit(floats.position() * Float.BYTES), channel);
+            }
+        };
+    }
+
+    /** All remaining bytes of a buffer, whose position stays. */
+    static TensorData of(ByteBuffer bytes) {
+        return channel -> writeFully(bytes.duplicate(), channel);
+    }
+
+    /** Writes all remaining bytes of a buffer. */
+    static void writeFully(ByteBuffer bytes, WritableByteChannel channel) throws IOException {
+        while (bytes.hasRemaining()) {
+            channel.write(bytes);
+        }
+    }
+}
