@@ -8,7 +8,7 @@ import java.util.List;
  * @param name of the source, for messages
  * @param samples in the source's order
  * @param truncated how many were cut to the longest length allowed
- * @param skipped how many were left out because no answer token fitted
+ * @param skipped how many were left out because they were too long
  */
 public record Dataset(String name, List<Sample> samples, int truncated, int skipped) {
 

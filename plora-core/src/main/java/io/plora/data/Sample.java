@@ -30,6 +30,19 @@ public record Sample(int[] tokens, boolean[] answer) {
         return count;
     }
 
+    /**
+     * Rows that the sample takes in a packed pass: its tokens up to the one before the last answer token. What comes after has
+     * no influence on the loss.
+     */
+    public int rows() {
+        for (int i = answer.length - 1; i > 0; i--) {
+            if (answer[i]) {
+                return i;
+            }
+        }
+        return 0;
+    }
+
     @Override
     public boolean equals(Object other) {
         return other instanceof Sample sample

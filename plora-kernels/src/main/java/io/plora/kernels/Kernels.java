@@ -1,6 +1,7 @@
 package io.plora.kernels;
 
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -31,6 +32,26 @@ public interface Kernels extends AutoCloseable {
 
     /** Converts all of {@code from} to little-endian float32 values from the position of {@code to} on. */
     void read(Tensor from, ByteBuffer to);
+
+    /** All of a tensor as float32 values. */
+    default float[] floats(Tensor tensor) {
+        ByteBuffer bytes = littleEndian(tensor.size());
+        read(tensor, bytes);
+        float[] values = new float[(int) tensor.size()];
+        bytes.rewind().order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().get(values);
+        return values;
+    }
+
+    /** Converts values, as many as the tensor has. */
+    default void write(Tensor to, float[] values) {
+        ByteBuffer bytes = littleEndian(values.length);
+        bytes.asFloatBuffer().put(values);
+        write(to, bytes, DType.F32);
+    }
+
+    private static ByteBuffer littleEndian(long floats) {
+        return ByteBuffer.allocateDirect(Math.toIntExact(floats * Float.BYTES)).order(ByteOrder.LITTLE_ENDIAN);
+    }
 
     void zero(Tensor tensor);
 

@@ -1,0 +1,10 @@
+package io.plora;
+
+/**
+ * A trial that failed. Its {@link SweepListener#trialEnded} follows.
+ *
+ * @param trialId the configuration's id
+ * @param step number of the optimizer step, from 0
+ * @param message what happened
+ */
+public record FailureEvent(String trialId, long step, String message) {}

@@ -1,0 +1,73 @@
+package io.plora.train;
+
+import com.google.common.primitives.ImmutableIntArray;
+import com.google.common.primitives.ImmutableLongArray;
+import io.plora.data.Sample;
+import io.plora.kernels.Dropout;
+import io.plora.kernels.PackedBatch;
+import io.plora.space.LoraConfig;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Packs samples into a {@link PackedBatch}, adapter by adapter. */
+final class BatchBuilder {
+    private final ImmutableIntArray.Builder adapterStarts = ImmutableIntArray.builder();
+    private final ImmutableIntArray.Builder sequenceStarts = ImmutableIntArray.builder();
+    private final ImmutableIntArray.Builder tokens = ImmutableIntArray.builder();
+    private final ImmutableIntArray.Builder targets = ImmutableIntArray.builder();
+    private final ImmutableLongArray.Builder dropoutKeys = ImmutableLongArray.builder();
+    private final List<Float> lossWeights = new ArrayList<>();
+    private int rows;
+
+    /** Rows so far. */
+    int rows() {
+        return rows;
+    }
+
+    /** Starts the rows of the next adapter. */
+    BatchBuilder adapter() {
+        adapterStarts.add(rows);
+        return this;
+    }
+
+    /**
+     * Adds a sample for the current adapter.
+     *
+     * @param lossWeight factor of its tokens' losses in the gradient
+     */
+    BatchBuilder sample(Sample sample, float lossWeight, LoraConfig config, int epoch, int index) {
+        sequenceStarts.add(rows);
+        for (int position = 0; position < sample.rows(); position++) {
+            boolean trained = sample.answer()[position + 1];
+            tokens.add(sample.tokens()[position]);
+            targets.add(trained ? sample.tokens()[position + 1] : -1);
+            lossWeights.add(trained ? lossWeight : 0);
+            dropoutKeys.add(Dropout.rowKey(config.seed(), config.key(), epoch, index, position));
+        }
+        rows += sample.rows();
+        return this;
+    }
+
+    PackedBatch forTraining() {
+        return build(true);
+    }
+
+    /** Without dropout. */
+    PackedBatch forEvaluation() {
+        return build(false);
+    }
+
+    private PackedBatch build(boolean dropout) {
+        float[] weights = new float[rows];
+        for (int row = 0; row < rows; row++) {
+            weights[row] = lossWeights.get(row);
+        }
+        return new PackedBatch(
+                adapterStarts.add(rows).build().toArray(),
+                sequenceStarts.add(rows).build().toArray(),
+                tokens.build().toArray(),
+                targets.build().toArray(),
+                weights,
+                dropout ? dropoutKeys.build().toArray() : null);
+    }
+}
