@@ -39,11 +39,6 @@ public final class StrictJson {
         }
     }
 
-    /** As {@link #readObject}, or an empty object where there is no such file. */
-    static ObjectNode readObjectIfPresent(Path file) {
-        return Files.exists(file) ? readObject(file) : MAPPER.createObjectNode();
-    }
-
     /**
      * Writes an object for people to read, as {@link AtomicFiles#writeFile} does.
      *
@@ -54,6 +49,11 @@ public final class StrictJson {
                 file,
                 channel -> TensorData.writeFully(
                         ByteBuffer.wrap((object.toPrettyString() + "\n").getBytes(StandardCharsets.UTF_8)), channel));
+    }
+
+    /** As {@link #readObject}, or an empty object where there is no such file. */
+    static ObjectNode readObjectIfPresent(Path file) {
+        return Files.exists(file) ? readObject(file) : MAPPER.createObjectNode();
     }
 
     /** Parses an object that a file holds somewhere. */
