@@ -7,8 +7,6 @@ import io.plora.kernels.PackedProjection.Part;
 import io.plora.kernels.Tensor;
 import io.plora.model.DecoderWeights.Layer;
 import io.plora.space.TargetModule;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -98,12 +96,8 @@ final class DecoderWeightsLoader {
     }
 
     private Tensor rotary(int positions) {
-        float[] values = RotaryTable.of(config.rope(), positions, config.headSize());
-        ByteBuffer bytes =
-                ByteBuffer.allocateDirect(values.length * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
-        bytes.asFloatBuffer().put(values);
         Tensor table = kernels.allocate(kernels.activationType(), positions, config.headSize());
-        kernels.write(table, bytes, DType.F32);
+        kernels.write(table, RotaryTable.of(config.rope(), positions, config.headSize()));
         return table;
     }
 }

@@ -11,6 +11,7 @@ import com.hubspot.jinjava.interpret.JinjavaInterpreter;
 import com.hubspot.jinjava.interpret.RenderResult;
 import com.hubspot.jinjava.interpret.TemplateError;
 import com.hubspot.jinjava.lib.exptest.IsIterableExpTest;
+import com.hubspot.jinjava.lib.filter.Filter;
 import com.hubspot.jinjava.lib.fn.ELFunctionDefinition;
 import com.hubspot.jinjava.lib.tag.Tag;
 import com.hubspot.jinjava.objects.date.StrftimeFormatter;
@@ -40,13 +41,17 @@ final class JinjaEnvironment {
         jinjava = new Jinjava(JinjavaConfig.newBuilder()
                 // what a user wrote is text, even if it looks like a template
                 .withNestedInterpretationEnabled(false)
-                .withLegacyOverrides(LegacyOverrides.ALL)
+                .withLegacyOverrides(LegacyOverrides.Builder.from(LegacyOverrides.ALL)
+                        // it writes control characters of a text as escapes
+                        .withUsePyishObjectMapper(false)
+                        .build())
                 .withLocale(Locale.ROOT)
                 .withTimeZone(clock.getZone())
                 .withDateTimeProvider(clock::millis)
                 .withElResolver(resolver)
                 .build());
         jinjava.registerFilter(new PythonJsonFilter());
+        jinjava.registerFilter(new PythonTrimFilter());
         jinjava.registerExpTest(new IterableTest());
         jinjava.registerTag(new GenerationTag());
         register(RAISE_EXCEPTION, "raiseException");
@@ -104,6 +109,22 @@ final class JinjaEnvironment {
         JinjavaConfig config = JinjavaInterpreter.getCurrent().getConfig();
         Instant now = Instant.ofEpochMilli(config.getDateTimeProvider().getCurrentTimeMillis());
         return StrftimeFormatter.format(now.atZone(config.getTimeZone()), format, Locale.ENGLISH);
+    }
+
+    /** Jinjava's own also removes control characters, and keeps spaces that are not ASCII. */
+    private static final class PythonTrimFilter implements Filter {
+        @Override
+        public String getName() {
+            return "trim";
+        }
+
+        @Override
+        public Object filter(@Nullable Object value, JinjavaInterpreter interpreter, String... arguments) {
+            String characters = arguments.length > 0 ? arguments[0] : null;
+            return value == null
+                    ? ""
+                    : PythonStringMethods.characters(characters).trimFrom(value.toString());
+        }
     }
 
     /** Text is iterable in Python. */

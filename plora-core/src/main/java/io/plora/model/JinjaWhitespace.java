@@ -1,6 +1,5 @@
 package io.plora.model;
 
-import com.google.common.base.CharMatcher;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -56,14 +55,16 @@ final class JinjaWhitespace {
     private String textBefore(Matcher start, char kind) {
         String text = source.substring(position, start.start());
         if (start.group(2).equals("-")) {
-            return CharMatcher.whitespace().trimTrailingFrom(text);
+            return PythonStringMethods.WHITESPACE.trimTrailingFrom(text);
         }
         if (start.group(2).equals("+") || kind == '{') {
             return text;
         }
         int line = text.lastIndexOf('\n') + 1;
         boolean startsLine = line > 0 || position == 0 || source.charAt(position - 1) == '\n';
-        return startsLine && text.substring(line).isBlank() ? text.substring(0, line) : text;
+        return startsLine && PythonStringMethods.WHITESPACE.matchesAllOf(text.substring(line))
+                ? text.substring(0, line)
+                : text;
     }
 
     /** Where {@code %}} or {@code }}} ends the code that begins at a position; not inside quotes or brackets. */
@@ -97,7 +98,7 @@ final class JinjaWhitespace {
     private void skipAfter(int from, char kind, char sign) {
         position = from;
         if (sign == '-') {
-            while (position < source.length() && Character.isWhitespace(source.charAt(position))) {
+            while (position < source.length() && PythonStringMethods.WHITESPACE.matches(source.charAt(position))) {
                 position++;
             }
         } else if (kind != '{' && sign != '+' && source.startsWith("\n", position)) {

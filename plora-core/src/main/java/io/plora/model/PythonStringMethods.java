@@ -13,6 +13,9 @@ import org.jspecify.annotations.Nullable;
 /** The methods of Python's str that chat templates call. */
 final class PythonStringMethods extends ELResolver {
 
+    /** What {@code str.isspace} is true for: Unicode's white space and four separators. */
+    static final CharMatcher WHITESPACE = CharMatcher.whitespace().or(CharMatcher.inRange('\u001c', '\u001f'));
+
     @Override
     public @Nullable Object invoke(
             ELContext context,
@@ -45,13 +48,14 @@ final class PythonStringMethods extends ELResolver {
         };
     }
 
-    private static CharMatcher characters(@Nullable String characters) {
-        return characters == null ? CharMatcher.whitespace() : CharMatcher.anyOf(characters);
+    /** What strip and the filter trim remove. */
+    static CharMatcher characters(@Nullable String characters) {
+        return characters == null ? WHITESPACE : CharMatcher.anyOf(characters);
     }
 
     private static List<String> split(String text, @Nullable String separator, Object[] arguments) {
         if (separator == null) {
-            return Splitter.on(CharMatcher.whitespace()).omitEmptyStrings().splitToList(text);
+            return Splitter.on(WHITESPACE).omitEmptyStrings().splitToList(text);
         }
         Splitter splitter = Splitter.on(separator);
         return arguments.length > 1

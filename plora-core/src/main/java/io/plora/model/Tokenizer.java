@@ -57,12 +57,20 @@ public final class Tokenizer implements AutoCloseable {
                     "there is no such file: the model has no tokenizer. Maybe copy it from the model's repository, or write it with transformers: AutoTokenizer.from_pretrained(...).save_pretrained(...).");
         }
         int vocabularySize = vocabularySize(StrictJson.readObject(file));
+        HuggingFaceTokenizer tokenizer = nativeTokenizer(file);
+        try {
+            return new Tokenizer(modelFolder, tokenizer, vocabularySize);
+        } catch (RuntimeException e) {
+            tokenizer.close();
+            throw e;
+        }
+    }
+
+    private static HuggingFaceTokenizer nativeTokenizer(Path file) {
         try (InputStream in = Files.newInputStream(file)) {
-            return new Tokenizer(modelFolder, HuggingFaceTokenizer.newInstance(in, OPTIONS), vocabularySize);
+            return HuggingFaceTokenizer.newInstance(in, OPTIONS);
         } catch (IOException e) {
             throw new UncheckedIOException("%s: could not be read (%s).".formatted(file, e), e);
-        } catch (ModelFormatException e) {
-            throw e;
         } catch (RuntimeException e) {
             throw new ModelFormatException(
                     file,
