@@ -78,9 +78,9 @@ final class AdapterConfigFile {
     }
 
     private void requireSupported() {
-        requireText("peft_type", "LORA");
-        requireText("task_type", "CAUSAL_LM");
-        requireText("bias", "none");
+        field("peft_type", value -> value.asText().equals("LORA"), "LORA");
+        field("task_type", value -> isOff(value) || value.asText().equals("CAUSAL_LM"), "CAUSAL_LM");
+        field("bias", value -> isOff(value) || value.asText().equals("none"), "none");
         for (String feature : UNSUPPORTED_FEATURES) {
             requireSupported(isOff(json.path(feature)), feature);
         }
@@ -102,16 +102,11 @@ final class AdapterConfigFile {
         }
     }
 
-    private void requireText(String field, String expected) {
-        field(field, value -> value.asText().equals(expected), expected);
-    }
-
     /** The configuration: PEFT's fields from this file, those that PEFT does not know from {@code others}. */
     LoraConfig config(LoraConfig others) {
         try {
             return others.toBuilder()
-                    .withRank(field("r", JsonNode::canConvertToInt, "a whole number")
-                            .intValue())
+                    .withRank(field("r", JsonNode::isInt, "a whole number").intValue())
                     .withAlpha(
                             field("lora_alpha", JsonNode::isNumber, "a number").doubleValue())
                     .withTargetModules(targetModules())
