@@ -19,24 +19,27 @@ final class AdapterConfigFile {
 
     static final String NAME = "adapter_config.json";
 
-    /** Features that change what an adapter computes; off when absent, null, false or empty. */
+    /** Features that change what an adapter computes, as of PEFT 0.21; off when absent, null, false or empty. */
     private static final List<String> UNSUPPORTED_FEATURES = List.of(
             "alora_invocation_tokens",
             "alpha_pattern",
             "arrow_config",
             "fan_in_fan_out",
+            "kasa_config",
             "layer_replication",
             "layers_to_transform",
             "lora_bias",
             "modules_to_save",
+            "monteclora_config",
             "rank_pattern",
             "target_parameters",
             "trainable_token_indices",
+            "use_bdlora",
             "use_dora",
             "use_qalora");
 
     /** Starts that change the base model's weights as well. */
-    private static final List<String> UNSUPPORTED_STARTS = List.of("pissa", "olora", "corda", "loftq");
+    private static final List<String> UNSUPPORTED_STARTS = List.of("corda", "loftq", "lora_ga", "olora", "pissa");
 
     private final Path file;
     private final ObjectNode json;

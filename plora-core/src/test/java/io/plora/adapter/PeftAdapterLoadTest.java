@@ -29,18 +29,20 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Adapters as PEFT writes them, and what can be wrong with one. */
 class PeftAdapterLoadTest {
 
-    /** As PEFT 0.17 writes it. */
+    /** As PEFT 0.21 writes it. */
     private static final String PEFT_CONFIG = """
             {
               "alora_invocation_tokens": null, "alpha_pattern": {}, "arrow_config": null, "auto_mapping": null,
-              "base_model_name_or_path": "tiny", "bias": "none", "corda_config": null, "eva_config": null,
-              "exclude_modules": null, "fan_in_fan_out": false, "inference_mode": true, "init_lora_weights": true,
-              "layer_replication": null, "layers_pattern": null, "layers_to_transform": null, "loftq_config": {},
-              "lora_alpha": 16, "lora_bias": false, "lora_dropout": 0.1, "megatron_config": null,
-              "megatron_core": "megatron.core", "modules_to_save": null, "peft_type": "LORA", "qalora_group_size": 16,
-              "r": 2, "rank_pattern": {}, "revision": null, "target_modules": ["v_proj", "q_proj"],
-              "target_parameters": null, "task_type": "CAUSAL_LM", "trainable_token_indices": null, "use_dora": false,
-              "use_qalora": false, "use_rslora": false
+              "base_model_name_or_path": "tiny", "bias": "none", "corda_config": null,
+              "ensure_weight_tying": false, "eva_config": null, "exclude_modules": null, "fan_in_fan_out": false,
+              "inference_mode": true, "init_lora_weights": true, "kasa_config": null, "layer_replication": null,
+              "layers_pattern": null, "layers_to_transform": null, "loftq_config": {}, "lora_alpha": 16,
+              "lora_bias": false, "lora_dropout": 0.1, "lora_ga_config": null, "megatron_config": null,
+              "megatron_core": "megatron.core", "modules_to_save": null, "monteclora_config": null,
+              "peft_type": "LORA", "peft_version": "0.21.0", "qalora_group_size": 16, "r": 2, "rank_pattern": {},
+              "revision": null, "target_modules": ["v_proj", "q_proj"], "target_parameters": null,
+              "task_type": "CAUSAL_LM", "trainable_token_indices": null, "use_bdlora": null, "use_dora": false,
+              "use_qalora": false, "use_rslora": false, "velora_config": null
             }""";
 
     @TempDir
@@ -101,6 +103,7 @@ class PeftAdapterLoadTest {
                 "layers_to_transform  | [0]                   | is not supported",
                 "layers_to_transform  | 0                     | is not supported",
                 "fan_in_fan_out       | true                  | is not supported",
+                "kasa_config          | {\"beta\": 0.1}        | is not supported",
                 "lora_bias            | true                  | is not supported",
                 "init_lora_weights    | \"pissa_niter_16\"    | is not supported",
                 "target_modules       | \".*_proj\"           | must be a list of module names",
