@@ -19,8 +19,8 @@ import java.util.stream.Stream;
 /**
  * Merges an adapter into its base model: W + s B A, computed in double precision.
  *
- * <p>The new folder has the base model's files, shards and index, other weights and the same configuration and tokenizer. Rows
- * are read, merged and written a few at a time: no second copy of the model is held.
+ * <p>The new folder has the base model's files, shards and index, other weights and the same configuration and
+ * tokenizer. Rows are read, merged and written a few at a time: no second copy of the model is held.
  */
 public final class AdapterMerger {
 

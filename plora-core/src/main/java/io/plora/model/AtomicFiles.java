@@ -18,9 +18,9 @@ import java.util.stream.Stream;
  *
  * <p>Content goes to a hidden sibling ({@code .name.new}), is forced to the disk and takes its name in one move. A file
  * replaces another of its name in that move. No file system moves one folder over another: an existing folder is first
- * moved to {@code .name.old}, and deleted when the new one is in place. A crash between the two moves leaves no folder of
- * that name, but both under their hidden names; {@link #restoreFolder} and the next write put the old one back. What a crash
- * leaves under hidden names is removed by the next write.
+ * moved to {@code .name.old}, and deleted when the new one is in place. A crash between the two moves leaves no
+ * folder of that name, but both under their hidden names; {@link #restoreFolder} and the next write put the old one
+ * back. What a crash leaves under hidden names is removed by the next write.
  *
  * <p>One writer at a time for one name.
  */

@@ -10,8 +10,8 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 
 /**
- * JSON of a {@link LoraConfig}: one field for each component, named like it, target modules by their names in checkpoints.
- * What is written reads back as an equal configuration, to the last bit of every number.
+ * JSON of a {@link LoraConfig}: one field for each component, named like it, target modules by their names in
+ * checkpoints. What is written reads back as an equal configuration, to the last bit of every number.
  */
 public final class LoraConfigJson {
 

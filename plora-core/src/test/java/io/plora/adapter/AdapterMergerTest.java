@@ -19,6 +19,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.Map;
 import java.util.Random;
@@ -210,7 +211,7 @@ class AdapterMergerTest {
     private static PeftAdapter smallAdapter(float b) {
         Random random = new Random(6);
         float[] bs = new float[OUTPUTS * 3];
-        java.util.Arrays.fill(bs, b);
+        Arrays.fill(bs, b);
         LoraMatrices q = new LoraMatrices(3, INPUTS, OUTPUTS, RandomAdapters.values(3 * INPUTS, random), bs);
         LoraMatrices o = new LoraMatrices(3, INPUTS, OUTPUTS, RandomAdapters.values(3 * INPUTS, random), bs);
         return new PeftAdapter(

@@ -7,6 +7,7 @@ import io.plora.kernels.DType;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -67,7 +68,7 @@ class CheckpointTest {
         writeShard("one.safetensors", "a", 1);
         Path shard = folder.resolve("one.safetensors");
         byte[] all = Files.readAllBytes(shard);
-        Files.write(shard, java.util.Arrays.copyOf(all, all.length - 1));
+        Files.write(shard, Arrays.copyOf(all, all.length - 1));
         writeIndex("""
                 {"weight_map": {"a": "one.safetensors"}}""");
         assertOpeningFails(shard, "truncated: (1) of (4) bytes");

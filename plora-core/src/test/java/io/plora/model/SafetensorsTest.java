@@ -5,10 +5,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.plora.kernels.DType;
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -119,7 +121,7 @@ class SafetensorsTest {
                 {"big":{"dtype":"BF16","shape":[%d],"data_offsets":[0,%d]},
                  "small":{"dtype":"F32","shape":[1],"data_offsets":[%d,%d]}}""".formatted(big / 2, big, big, big + 4);
         RawSafetensors.write(file, header, 0);
-        try (var sparse = new java.io.RandomAccessFile(file.toFile(), "rw")) {
+        try (var sparse = new RandomAccessFile(file.toFile(), "rw")) {
             sparse.setLength(sparse.length() + big + 4);
             sparse.seek(sparse.length() - 1);
             sparse.write(0x40); // little-endian 2.0f
@@ -154,7 +156,7 @@ class SafetensorsTest {
     @ValueSource(ints = {1, 4, 2_000_000})
     void aFileThatEndsInItsDataIsTruncated(int missing) throws IOException {
         byte[] all = Files.readAllBytes(BUNDLED);
-        Files.write(file, java.util.Arrays.copyOf(all, all.length - missing));
+        Files.write(file, Arrays.copyOf(all, all.length - missing));
         assertOpeningFails("truncated: (%d) of (2527488) bytes of data are missing".formatted(missing));
     }
 

@@ -7,8 +7,10 @@ import io.plora.kernels.DType;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.BeforeEach;
@@ -66,7 +68,7 @@ class SafetensorsWriterTest {
         byte[] header = new byte[headerBytes];
         bytes.get(header);
         assertThat(headerBytes % 8).isZero();
-        assertThat(new String(header, java.nio.charset.StandardCharsets.UTF_8).stripTrailing())
+        assertThat(new String(header, StandardCharsets.UTF_8).stripTrailing())
                 .isEqualTo("{\"__metadata__\":{\"format\":\"pt\"},"
                         + "\"a\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[0,8]},"
                         + "\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[8,12]}}");
@@ -100,7 +102,7 @@ class SafetensorsWriterTest {
             model.copyTo(file, Map.of("model.norm.weight", TensorData.of(norm)));
         }
         byte[] expected = Files.readAllBytes(original);
-        java.util.Arrays.fill(expected, expected.length - 256, expected.length, (byte) 0); // the last tensor
+        Arrays.fill(expected, expected.length - 256, expected.length, (byte) 0); // the last tensor
         assertThat(file).hasBinaryContent(expected);
     }
 }
