@@ -19,24 +19,27 @@ final class AdapterConfigFile {
 
     static final String NAME = "adapter_config.json";
 
-    /** Features that change what an adapter computes; off when absent, null, false or empty. */
+    /** Features that change what an adapter computes, as of PEFT 0.21; off when absent, null, false or empty. */
     private static final List<String> UNSUPPORTED_FEATURES = List.of(
             "alora_invocation_tokens",
             "alpha_pattern",
             "arrow_config",
             "fan_in_fan_out",
+            "kasa_config",
             "layer_replication",
             "layers_to_transform",
             "lora_bias",
             "modules_to_save",
+            "monteclora_config",
             "rank_pattern",
             "target_parameters",
             "trainable_token_indices",
+            "use_bdlora",
             "use_dora",
             "use_qalora");
 
     /** Starts that change the base model's weights as well. */
-    private static final List<String> UNSUPPORTED_STARTS = List.of("pissa", "olora", "corda", "loftq");
+    private static final List<String> UNSUPPORTED_STARTS = List.of("corda", "loftq", "lora_ga", "olora", "pissa");
 
     private final Path file;
     private final ObjectNode json;
@@ -78,9 +81,9 @@ final class AdapterConfigFile {
     }
 
     private void requireSupported() {
-        requireText("peft_type", "LORA");
-        requireText("task_type", "CAUSAL_LM");
-        requireText("bias", "none");
+        field("peft_type", value -> value.asText().equals("LORA"), "LORA");
+        field("task_type", value -> isOff(value) || value.asText().equals("CAUSAL_LM"), "CAUSAL_LM");
+        field("bias", value -> isOff(value) || value.asText().equals("none"), "none");
         for (String feature : UNSUPPORTED_FEATURES) {
             requireSupported(isOff(json.path(feature)), feature);
         }
@@ -102,16 +105,11 @@ final class AdapterConfigFile {
         }
     }
 
-    private void requireText(String field, String expected) {
-        field(field, value -> value.asText().equals(expected), expected);
-    }
-
     /** The configuration: PEFT's fields from this file, those that PEFT does not know from {@code others}. */
     LoraConfig config(LoraConfig others) {
         try {
             return others.toBuilder()
-                    .withRank(field("r", JsonNode::canConvertToInt, "a whole number")
-                            .intValue())
+                    .withRank(field("r", JsonNode::isInt, "a whole number").intValue())
                     .withAlpha(
                             field("lora_alpha", JsonNode::isNumber, "a number").doubleValue())
                     .withTargetModules(targetModules())

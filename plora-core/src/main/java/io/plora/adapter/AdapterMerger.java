@@ -7,10 +7,9 @@ import io.plora.model.Safetensors;
 import io.plora.model.TensorData;
 import io.plora.model.TensorInfo;
 import java.io.IOException;
-import java.nio.channels.FileChannel;
+import java.nio.channels.Channels;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -20,8 +19,8 @@ import java.util.stream.Stream;
 /**
  * Merges an adapter into its base model: W + s B A, computed in double precision.
  *
- * <p>The new folder has the base model's files, shards and index, other weights and the same configuration and tokenizer. Rows
- * are read, merged and written a few at a time: no second copy of the model is held.
+ * <p>The new folder has the base model's files, shards and index, other weights and the same configuration and
+ * tokenizer. Rows are read, merged and written a few at a time: no second copy of the model is held.
  */
 public final class AdapterMerger {
 
@@ -89,7 +88,9 @@ public final class AdapterMerger {
         }
         try (Stream<Path> files = Files.list(base.folder())) {
             for (Path file : files.filter(this::isCopied).toList()) {
-                copy(file, folder.resolve(file.getFileName()));
+                AtomicFiles.writeFile(
+                        folder.resolve(file.getFileName()),
+                        output -> Files.copy(file, Channels.newOutputStream(output)));
             }
         }
     }
@@ -104,13 +105,5 @@ public final class AdapterMerger {
         }
         return COPIED_EXTENSIONS.contains(name.substring(name.lastIndexOf('.') + 1))
                 || COPIED_PREFIXES.stream().anyMatch(name::startsWith);
-    }
-
-    private static void copy(Path source, Path target) {
-        AtomicFiles.writeFile(target, output -> {
-            try (FileChannel input = FileChannel.open(source, StandardOpenOption.READ)) {
-                input.transferTo(0, input.size(), output);
-            }
-        });
     }
 }

@@ -33,8 +33,8 @@ final class AdapterWeightsFile {
     }
 
     /**
-     * @throws ModelFormatException if the file is missing or malformed, has tensors of other modules than the target modules
-     *     of some number of layers, or of shapes that do not fit the rank
+     * @throws ModelFormatException if the file is missing or malformed, has tensors of other modules than the target
+     *     modules of some number of layers, or of shapes that do not fit the rank
      */
     static Map<ModuleKey, LoraMatrices> read(Path folder, Set<TargetModule> targets, int rank) {
         try (Safetensors file = Safetensors.open(folder.resolve(NAME))) {

@@ -20,9 +20,10 @@ import java.util.TreeMap;
 /**
  * A trained adapter in host memory, and its folder in the format of Hugging Face's PEFT, which vLLM loads too.
  *
- * <p>The folder holds {@code adapter_config.json}, {@code adapter_model.safetensors} (float32), the whole configuration of
- * the training in {@code plora.json} and, where asked for, what resuming needs in {@value TrainingState#FILE}. It is written
- * as {@link AtomicFiles} says: under its name there is never a half-written adapter.
+ * <p>The folder holds {@code adapter_config.json}, {@code adapter_model.safetensors} (float32), the whole
+ * configuration of the training in {@code plora.json} and, where asked for, what resuming needs in {@value
+ * TrainingState#FILE}. It is written as {@link AtomicFiles} says: under its name there is never a half-written
+ * adapter.
  */
 public final class PeftAdapter {
 
@@ -156,7 +157,8 @@ public final class PeftAdapter {
     }
 
     /**
-     * Reads an adapter of ours, or one of PEFT's own: then what PEFT does not store has its default in the configuration.
+     * Reads an adapter of ours, or one of PEFT's own: then what PEFT does not store has its default in the
+     * configuration.
      *
      * @throws ModelFormatException if a file is missing or malformed, or the adapter is of a kind that cannot be run
      */
@@ -185,7 +187,8 @@ public final class PeftAdapter {
         if (!file.config(config).equals(config)) {
             throw new ModelFormatException(
                     ours,
-                    "its configuration (%s) is not that of (%s). Maybe one of the two was edited: delete (%s) to go by the other."
+                    ("its configuration (%s) is not that of (%s)."
+                                    + " Maybe one of the two was edited: delete (%s) to go by the other.")
                             .formatted(config, AdapterConfigFile.NAME, PLORA_FILE));
         }
         return config;

@@ -11,8 +11,8 @@ import java.nio.file.Path;
 /**
  * What resuming a training needs besides A and B, taken between two optimizer steps, when no gradient is accumulated.
  *
- * @param firstMoment of the optimizer, flat, in the trainer's order of parameters; empty for an optimizer without moments;
- *     the array is not copied
+ * @param firstMoment of the optimizer, flat, in the trainer's order of parameters; empty for an optimizer without
+ *     moments; the array is not copied
  * @param secondMoment as {@code firstMoment}
  * @param optimizerSteps done
  * @param samplesDone in the current epoch

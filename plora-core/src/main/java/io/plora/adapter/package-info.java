@@ -1,4 +1,4 @@
-/** Trained adapters in PEFT's format. */
+/** Trained adapters: PEFT's format, what resuming a training needs, merging into the base model. */
 @NullMarked
 package io.plora.adapter;
 

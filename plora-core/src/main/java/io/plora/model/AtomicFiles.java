@@ -18,9 +18,9 @@ import java.util.stream.Stream;
  *
  * <p>Content goes to a hidden sibling ({@code .name.new}), is forced to the disk and takes its name in one move. A file
  * replaces another of its name in that move. No file system moves one folder over another: an existing folder is first
- * moved to {@code .name.old}, and deleted when the new one is in place. A crash between the two moves leaves no folder of
- * that name, but both under their hidden names; {@link #restoreFolder} and the next write put the old one back. What a crash
- * leaves under hidden names is removed by the next write.
+ * moved to {@code .name.old}, and deleted when the new one is in place. A crash between the two moves leaves no
+ * folder of that name, but both under their hidden names; {@link #restoreFolder} and the next write put the old one
+ * back. What a crash leaves under hidden names is removed by the next write.
  *
  * <p>One writer at a time for one name.
  */
@@ -66,7 +66,7 @@ public final class AtomicFiles {
      * @param replaceable an existing folder is replaced if it holds nothing but files of these names
      * @param content writes the files, with {@link #writeFile}
      * @throws UncheckedIOException naming the folder, which is as it was before
-     * @throws IllegalArgumentException if the folder holds other files
+     * @throws IllegalArgumentException if the folder holds other files or is none
      */
     public static void writeFolder(Path folder, Set<String> replaceable, Content<Path> content) {
         Path absolute = folder.toAbsolutePath().normalize();
@@ -115,8 +115,12 @@ public final class AtomicFiles {
     }
 
     private static void requireReplaceable(Path folder, Set<String> replaceable) {
+        if (!Files.exists(folder)) {
+            return;
+        }
         if (!Files.isDirectory(folder)) {
-            return; // nothing there, or a file: moving will tell
+            throw new IllegalArgumentException(
+                    "%s: is a file, no folder. Maybe choose a folder that does not exist.".formatted(folder));
         }
         try (Stream<Path> files = Files.list(folder)) {
             Optional<String> stranger = files.map(file -> file.getFileName().toString())

@@ -45,7 +45,7 @@ public final class Checkpoint implements AutoCloseable {
                 throw new ModelFormatException(
                         folder,
                         Files.isDirectory(folder)
-                                ? "has neither (%s) nor (%s). Maybe its weights are in another format: save them as safetensors."
+                                ? "has neither (%s) nor (%s). Maybe its weights are in another format: use safetensors."
                                         .formatted(SINGLE_FILE, INDEX_FILE)
                                 : "there is no such folder. Maybe download the model first.");
             }

@@ -12,7 +12,10 @@ public final class FloatFormat {
     private static final int F16_INFINITY = 0x7C00;
     private static final int QUIET_NAN = 0x7FFF;
 
-    /** 2^112: float32's exponent bias less float16's is 112, so this moves a float16's exponent to where float32 has it. */
+    /**
+     * 2^112: float32's exponent bias less float16's is 112, so this moves a float16's exponent to where float32 has
+     * it.
+     */
     private static final float EXPONENT_SHIFT = 0x1p112f;
 
     /** Largest float32 that rounds to a finite float16 is just below this: 65504 and half a unit in its last place. */

@@ -18,8 +18,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * A safetensors file, memory-mapped.
  *
- * <p>Opening checks the whole header, so that a truncated or damaged file is noticed before anything is computed. A file up
- * to 2 GiB is mapped at once, a larger one tensor by tensor. Buffers stay valid after {@link #close()}.
+ * <p>Opening checks the whole header, so that a truncated or damaged file is noticed before anything is computed. A
+ * file up to 2 GiB is mapped at once, a larger one tensor by tensor. Buffers stay valid after {@link #close()}.
  *
  * @see <a href="https://github.com/huggingface/safetensors#format">Format</a>
  */
@@ -73,7 +73,7 @@ public final class Safetensors implements AutoCloseable {
         if (fileBytes < Long.BYTES) {
             throw new ModelFormatException(
                     file,
-                    "truncated: a header needs at least (8) bytes, the file has (%d). Maybe download or copy it again."
+                    "truncated: a header needs at least (8) bytes, the file has (%d). Maybe download it again."
                             .formatted(fileBytes));
         }
         long headerBytes = map(channel, 0, Long.BYTES).getLong();
@@ -88,7 +88,7 @@ public final class Safetensors implements AutoCloseable {
         if (dataStart > fileBytes) {
             throw new ModelFormatException(
                     file,
-                    "truncated: header and its length need (%d) bytes, the file has (%d). Maybe download or copy it again."
+                    "truncated: header and its length need (%d) bytes, the file has (%d). Maybe download it again."
                             .formatted(dataStart, fileBytes));
         }
         byte[] json = new byte[(int) headerBytes];
@@ -198,8 +198,8 @@ public final class Safetensors implements AutoCloseable {
     }
 
     /**
-     * Writes a copy of this file with other values for some tensors: same header, same order, one tensor after another; as
-     * {@link AtomicFiles#writeFile} does.
+     * Writes a copy of this file with other values for some tensors: same header, same order, one tensor after
+     * another; as {@link AtomicFiles#writeFile} does.
      *
      * @param replaced new values by name, each of the same number of bytes as the old ones
      * @throws UncheckedIOException if the copy cannot be written

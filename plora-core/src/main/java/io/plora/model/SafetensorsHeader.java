@@ -15,8 +15,8 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The JSON header of a safetensors file, checked: tensors fill the data section without gaps or overlaps, and each one's
- * byte count is that of its shape and type.
+ * The JSON header of a safetensors file, checked: tensors fill the data section without gaps or overlaps, and each
+ * one's byte count is that of its shape and type.
  *
  * @param metadata free text that the writer left
  * @param entries in the order of their data

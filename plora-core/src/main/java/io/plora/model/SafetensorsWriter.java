@@ -16,8 +16,8 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * Writes a safetensors file as Hugging Face's writer does: header padded to 8 bytes, wider element types first so that all
- * values are aligned, then by name.
+ * Writes a safetensors file as Hugging Face's writer does: header padded to 8 bytes, wider element types first so
+ * that all values are aligned, then by name.
  */
 public final class SafetensorsWriter {
 

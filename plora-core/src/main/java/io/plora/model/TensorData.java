@@ -10,19 +10,17 @@ import java.nio.channels.WritableByteChannel;
 @FunctionalInterface
 public interface TensorData {
 
-    /** Elements encoded at a time. */
-    int CHUNK = 1 << 16;
-
     /** Writes all bytes. */
     void writeTo(WritableByteChannel channel) throws IOException;
 
     /** Float32 values. */
     static TensorData of(float[] values) {
         return channel -> {
-            ByteBuffer bytes = ByteBuffer.allocateDirect(CHUNK * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+            int chunk = Math.min(values.length, 1 << 16);
+            ByteBuffer bytes = ByteBuffer.allocateDirect(chunk * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
             FloatBuffer floats = bytes.asFloatBuffer();
             for (int from = 0; from < values.length; from += floats.position()) {
-                floats.clear().put(values, from, Math.min(CHUNK, values.length - from));
+                floats.clear().put(values, from, Math.min(chunk, values.length - from));
                 writeFully(bytes.position(0).limit(floats.position() * Float.BYTES), channel);
             }
         };

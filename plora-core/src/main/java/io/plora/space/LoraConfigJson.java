@@ -10,8 +10,8 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 
 /**
- * JSON of a {@link LoraConfig}: one field for each component, named like it, target modules by their names in checkpoints.
- * What is written reads back as an equal configuration, to the last bit of every number.
+ * JSON of a {@link LoraConfig}: one field for each component, named like it, target modules by their names in
+ * checkpoints. What is written reads back as an equal configuration, to the last bit of every number.
  */
 public final class LoraConfigJson {
 
@@ -19,6 +19,7 @@ public final class LoraConfigJson {
             .addMixIn(TargetModule.class, TargetModuleNames.class)
             .enable(DeserializationFeature.FAIL_ON_MISSING_CREATOR_PROPERTIES)
             .enable(DeserializationFeature.FAIL_ON_NULL_CREATOR_PROPERTIES)
+            .enable(DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES)
             .enable(DeserializationFeature.FAIL_ON_NUMBERS_FOR_ENUMS)
             .disable(DeserializationFeature.ACCEPT_FLOAT_AS_INT)
             .disable(MapperFeature.ALLOW_COERCION_OF_SCALARS)
@@ -39,6 +40,9 @@ public final class LoraConfigJson {
      * @throws IllegalArgumentException if a field is missing, unknown or has a value that it cannot have
      */
     public static LoraConfig read(JsonNode json) {
+        if (!json.isObject()) {
+            throw new IllegalArgumentException("LoRA configuration (%s) must be a JSON object.".formatted(json));
+        }
         try {
             return MAPPER.treeToValue(json, LoraConfig.class);
         } catch (ValueInstantiationException e) {
