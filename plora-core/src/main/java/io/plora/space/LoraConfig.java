@@ -82,13 +82,14 @@ public record LoraConfig(
      * A stable name: the fields that people read, then a hash of all of them. It depends on nothing but the configuration.
      */
     public String id() {
-        return "r%d-a%s-lr%s-b%d-%s"
-                .formatted(
-                        rank,
-                        number(alpha),
-                        number(learningRate),
-                        batchSize,
-                        hash().toString().substring(0, 8));
+        return String.format(
+                Locale.ROOT,
+                "r%d-a%s-lr%s-b%d-%s",
+                rank,
+                number(alpha),
+                number(learningRate),
+                batchSize,
+                hash().toString().substring(0, 8));
     }
 
     /** Key of this configuration's random numbers: equal configurations draw equal ones. */

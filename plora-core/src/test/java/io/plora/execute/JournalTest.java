@@ -16,6 +16,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -28,7 +29,7 @@ class JournalTest {
 
     private Path file;
 
-    @org.junit.jupiter.api.BeforeEach
+    @BeforeEach
     void nameFile() {
         file = folder.resolve("journal.jsonl");
     }

@@ -21,7 +21,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 class LosslessBookkeepingTest {
 
     static Stream<Arguments> sweeps() {
-        return LongStream.range(0, 60)
+        return LongStream.range(0, 25)
                 .boxed()
                 .flatMap(seed -> Stream.of(new OneByOne(), new GreedyPacking())
                         .map(policy -> Arguments.of(policy.name(), policy, seed)));

@@ -22,7 +22,7 @@ class SweepPlanTest {
     void textIsATable() {
         assertThat(plan.toText().lines())
                 .containsExactly(
-                        "Plan by greedy packing: 1 groups, 3 iterations, 120 tokens",
+                        "Plan by greedy packing: 3 iterations, 120 tokens",
                         "Group 0 on devices [0]: 3 iterations, 120 tokens (at most 50 an iteration), at most 1.0 KiB",
                         "  trial  configuration                               first     last  samples",
                         "      0  %-40s        0        2        3"
@@ -42,9 +42,8 @@ class SweepPlanTest {
         assertThat(json.has("decisions")).isFalse();
     }
 
-    /** A sweep of the paper's size; the whole class has seconds, a plan of quadratic cost would take minutes. */
     @Test
-    void hundredTrialsOverThousandsOfIterationsArePlanned() {
+    void greedyPackingFillsTheTokenBudgetOfALargeSweep() {
         List<LoraConfig> configs = new ArrayList<>();
         for (int i = 0; i < 100; i++) {
             configs.add(LoraConfig.builder()
@@ -58,7 +57,7 @@ class SweepPlanTest {
         SweepPlan large = PlanSimulator.simulate(
                 new GreedyPacking(), sweep(configs, lengths, 8192, 1_000_000).build());
 
-        assertThat(large.iterations()).isBetween(2750, 10_000);
+        assertThat(large.tokens() / (8192.0 * large.iterations())).isBetween(0.95, 1.0);
         assertThat(large.groups().get(0).members()).hasSize(100);
     }
 }

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.within;
 import io.plora.kernels.OptimizerStep;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
@@ -83,6 +84,18 @@ class LoraConfigTest {
 
         assertThat(one).isEqualTo(other);
         assertThat(one.id()).isEqualTo(other.id());
+    }
+
+    @Test
+    void idDoesNotDependOnTheLanguageOfTheMachine() {
+        String id = EVERYTHING_SET.id();
+        Locale locale = Locale.getDefault();
+        try {
+            Locale.setDefault(Locale.forLanguageTag("ar-EG"));
+            assertThat(EVERYTHING_SET.id()).isEqualTo(id);
+        } finally {
+            Locale.setDefault(locale);
+        }
     }
 
     @Test
