@@ -51,7 +51,9 @@ public final class ReplayPolicy implements PackingPolicy {
      */
     @Override
     public Decision decide(SweepState state) {
-        requireSameTrials(state);
+        if (next == 1) {
+            requireSameTrials(state);
+        }
         List<Action> actions = new ArrayList<>();
         while (next < journal.entries().size() && follow(journal.entries().get(next), state, actions)) {
             next++;
@@ -61,16 +63,17 @@ public final class ReplayPolicy implements PackingPolicy {
         return new Decision(actions);
     }
 
-    /** Whether the replay is past an entry; false if its event is yet to come. */
+    /** Takes what an entry decides or checks what it tells; false if its event is yet to come. */
     private boolean follow(JournalEntry entry, SweepState state, List<Action> actions) {
         if (entry instanceof Decided decided) {
             decided.actions().forEach(action -> requirePossible(action, state));
-            return actions.addAll(decided.actions()) || decided.actions().isEmpty();
-        }
-        if (entry instanceof Finished finished) {
+            actions.addAll(decided.actions());
+        } else if (entry instanceof Finished finished) {
             return follow(finished, state, actions);
+        } else if (entry instanceof Ended ended) {
+            return follow(ended, state, actions);
         }
-        return !(entry instanceof Ended ended) || follow(ended, state, actions);
+        return true;
     }
 
     private boolean follow(Finished finished, SweepState state, List<Action> actions) {

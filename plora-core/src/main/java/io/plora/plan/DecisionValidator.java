@@ -55,7 +55,7 @@ public final class DecisionValidator {
                 iterate(group, iterate);
             }
         } catch (IllegalArgumentException | NoSuchElementException e) {
-            throw new IllegalArgumentException("Impossible action (%s): %s.".formatted(action, e.getMessage()), e);
+            throw new IllegalArgumentException("Impossible action (%s): %s".formatted(action, e.getMessage()), e);
         }
     }
 
@@ -73,7 +73,7 @@ public final class DecisionValidator {
         require(trial.phase() != Phase.ENDED, "%s has ended", trial);
         GroupState other = state.groupOf(trial.index());
         if (other != null) {
-            throw new IllegalArgumentException("%s is already in group (%d)".formatted(trial, other.id()));
+            throw new IllegalArgumentException("%s is already in group (%d).".formatted(trial, other.id()));
         }
         state = state.with(group.withMember(trial.index())).with(trial.withPhase(Phase.RUNNING));
     }
@@ -99,14 +99,14 @@ public final class DecisionValidator {
         GroupLoad load = GroupLoad.of(state, group);
         require(
                 load.bytes() <= load.memoryLimit(),
-                "Impossible decision: group (%d) with trials (%s) needs (%s), its smallest device has (%s).",
+                "Impossible decision: group (%d) with trials (%s) needs (%s), its smallest device has (%s)",
                 group.id(),
                 group.members(),
                 Bytes.toText(load.bytes()),
                 Bytes.toText(load.memoryLimit()));
         require(
                 !load.exceedsBudget(),
-                "Impossible decision: the iteration of group (%d) has (%d) tokens, the token budget is (%d).",
+                "Impossible decision: the iteration of group (%d) has (%d) tokens, the token budget is (%d)",
                 group.id(),
                 load.tokens(),
                 state.tokenBudget());
@@ -118,7 +118,7 @@ public final class DecisionValidator {
 
     private static void require(boolean valid, String message, Object... values) {
         if (!valid) {
-            throw new IllegalArgumentException(message.formatted(values));
+            throw new IllegalArgumentException(message.formatted(values) + ".");
         }
     }
 }

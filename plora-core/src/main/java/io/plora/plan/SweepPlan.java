@@ -74,13 +74,8 @@ public record SweepPlan(
 
     /** A table for people. */
     public String toText() {
-        StringBuilder text = new StringBuilder(String.format(
-                Locale.ROOT,
-                "Plan by %s: %d groups, %,d iterations, %,d tokens%n",
-                policy,
-                groups.size(),
-                iterations(),
-                tokens()));
+        StringBuilder text = new StringBuilder(
+                String.format(Locale.ROOT, "Plan by %s: %,d iterations, %,d tokens%n", policy, iterations(), tokens()));
         groups.forEach(group -> append(text, group));
         return text.toString();
     }
@@ -95,11 +90,17 @@ public record SweepPlan(
                 group.tokens(),
                 group.largestIteration(),
                 Bytes.toText(group.largestMemory())));
-        text.append(String.format("  %5s  %-40s %8s %8s %8s%n", "trial", "configuration", "first", "last", "samples"));
+        text.append(String.format(
+                Locale.ROOT, "  %5s  %-40s %8s %8s %8s%n", "trial", "configuration", "first", "last", "samples"));
         for (MemberPlan member : group.members()) {
             text.append(String.format(
+                    Locale.ROOT,
                     "  %5d  %-40s %8d %8d %8d%n",
-                    member.trial(), member.id(), member.firstIteration(), member.lastIteration(), member.samples()));
+                    member.trial(),
+                    member.id(),
+                    member.firstIteration(),
+                    member.lastIteration(),
+                    member.samples()));
         }
     }
 

@@ -99,12 +99,12 @@ public final class SweepProgress {
             requireReason(trial, reason);
             require(before.members().contains(trial), "Trial (%d) is no member of group (%d).", trial, group);
         });
+        observers.forEach(observer -> observer.finished(before));
         before.iteration().forEach((trial, count) -> cursors.get(trial).advance(count));
         SortedMap<Integer, EndReason> reasons = new TreeMap<>(ended);
         before.members().stream()
                 .filter(trial -> cursors.get(trial).isAtEnd())
                 .forEach(trial -> reasons.putIfAbsent(trial, EndReason.COMPLETED));
-        observers.forEach(observer -> observer.finished(before));
         state = state.with(before.finish())
                 .withTrials(
                         Maps.toMap(before.members(), trial -> cursors.get(trial).state(Phase.RUNNING)));

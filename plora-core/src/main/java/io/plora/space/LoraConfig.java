@@ -82,13 +82,14 @@ public record LoraConfig(
      * A stable name: the fields that people read, then a hash of all of them. It depends on nothing but the configuration.
      */
     public String id() {
-        return "r%d-a%s-lr%s-b%d-%s"
-                .formatted(
-                        rank,
-                        number(alpha),
-                        number(learningRate),
-                        batchSize,
-                        hash().toString().substring(0, 8));
+        return String.format(
+                Locale.ROOT,
+                "r%d-a%s-lr%s-b%d-%s",
+                rank,
+                number(alpha),
+                number(learningRate),
+                batchSize,
+                hash().toString().substring(0, 8));
     }
 
     /** Key of this configuration's random numbers: equal configurations draw equal ones. */
@@ -96,21 +97,22 @@ public record LoraConfig(
         return hash().asLong();
     }
 
+    /** Of an exact text: decimal digits of a double differ between releases of Java. */
     private HashCode hash() {
         String text = String.join(
                 "|",
                 Integer.toString(rank),
-                Double.toString(alpha),
-                Double.toString(learningRate),
+                Double.toHexString(alpha),
+                Double.toHexString(learningRate),
                 Integer.toString(batchSize),
-                Double.toString(dropout),
+                Double.toHexString(dropout),
                 targetModules.stream().map(TargetModule::moduleName).collect(Collectors.joining(",")),
-                Double.toString(weightDecay),
-                Double.toString(warmupRatio),
+                Double.toHexString(weightDecay),
+                Double.toHexString(warmupRatio),
                 schedule.name(),
                 Boolean.toString(rankStabilized),
-                Double.toString(loraPlusRatio),
-                Double.toString(maxGradientNorm),
+                Double.toHexString(loraPlusRatio),
+                Double.toHexString(maxGradientNorm),
                 optimizer.name(),
                 Long.toString(seed));
         return Hashing.sha256().hashString(text, StandardCharsets.UTF_8);

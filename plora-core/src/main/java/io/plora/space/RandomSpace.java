@@ -141,7 +141,8 @@ public final class RandomSpace extends SearchSpace {
                     "Search space: (%s) is drawn log-uniformly, its low end (%s) must be positive."
                             .formatted(field, low));
         }
-        return with(field, List.of(unit -> field.setTo(low * Math.pow(high / low, unit))));
+        // strict: the last bit would change ids from machine to machine
+        return with(field, List.of(unit -> field.setTo(low * StrictMath.pow(high / low, unit))));
     }
 
     private static void requireRange(Field<Double> field, double low, double high) {
