@@ -198,7 +198,7 @@ abstract class KernelsDifferentialTest {
     void crossEntropyAndItsGradient(long seed) {
         start(seed);
         int hidden = 1 + random.nextInt(100);
-        int vocabulary = seed % 5 == 0 ? 40_003 : 2 + random.nextInt(3000);
+        int vocabulary = seed % 5 == 0 ? 20_011 : 2 + random.nextInt(3000);
         int length = seed % 5 == 0 ? 2 : 30;
         PackedBatch batch =
                 batches().withLongestSequence(length).withVocabulary(vocabulary).next();
@@ -483,7 +483,7 @@ abstract class KernelsDifferentialTest {
         }
     }
 
-    /** Together, because a gradient that cancels to nothing has no relative error of its own. */
+    /** Together and with an absolute part: gradients of queries and keys cancel to nothing where a sequence is one row. */
     private void assertAlike(List<float[]> actual, List<float[]> expected) {
         double difference = 0;
         double size = 0;
@@ -495,7 +495,7 @@ abstract class KernelsDifferentialTest {
                 size += Math.pow(expected.get(i)[j], 2);
             }
         }
-        assertThat(Math.sqrt(difference)).isLessThanOrEqualTo(tolerance() * Math.sqrt(size));
+        assertThat(Math.sqrt(difference)).isLessThanOrEqualTo(tolerance() * (1 + Math.sqrt(size)));
     }
 
     @ParameterizedTest
