@@ -19,7 +19,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The promise of packing: an adapter trained in a pack ends where it ends alone. */
@@ -35,11 +37,15 @@ class LosslessPackingTest {
     }
 
     @ParameterizedTest
-    @ValueSource(ints = {11, 12, 13, 14, 15, 16, 17, 18, 19, 20})
+    @MethodSource("cpuSeeds")
     void packedEqualsAloneOnTheCpu(int seed) {
         try (Kernels kernels = new CpuKernels()) {
             comparePackedWithAlone(kernels, seed, 1e-5, 1e-4);
         }
+    }
+
+    static IntStream cpuSeeds() {
+        return IntStream.rangeClosed(11, 40);
     }
 
     private void comparePackedWithAlone(Kernels plain, int seed, double gradientTolerance, double weightTolerance) {
@@ -84,7 +90,7 @@ class LosslessPackingTest {
             float[] parameters = weights.parameters();
             SplittableRandom random = new SplittableRandom(config.seed());
             for (int i = (int) weights.layout().bOffset(); i < parameters.length; i++) {
-                parameters[i] = (float) (0.05 * random.nextGaussian()); // B = 0 would hide A's gradient
+                parameters[i] = (float) (0.02 * random.nextGaussian()); // B = 0 would hide A's gradient
             }
             trainings.add(new Training(
                     AdapterWeights.of(model, config, kernels, parameters), data, 1000, Training.Position.START));
@@ -130,16 +136,18 @@ class LosslessPackingTest {
         trainer.leave(training);
     }
 
-    /** Every field varies; learning rate and alpha within the ranges of the paper's table 1. */
+    /** Every field varies; learning rate and scale within the ranges of the paper's table 1. */
     private static LoraConfig config(SplittableRandom random, int index) {
         EnumSet<TargetModule> all = EnumSet.allOf(TargetModule.class);
         EnumSet<TargetModule> some = all.stream()
                 .filter(module -> random.nextBoolean())
                 .collect(Collectors.toCollection(() -> EnumSet.noneOf(TargetModule.class)));
         int rank = 1 + random.nextInt(64);
+        boolean stabilized = random.nextBoolean();
+        double scale = Math.exp(random.nextDouble(Math.log(0.25), Math.log(4)));
         return LoraConfig.builder()
                 .withRank(rank)
-                .withAlpha(rank * Math.exp(random.nextDouble(Math.log(0.25), Math.log(4))))
+                .withAlpha(scale * (stabilized ? Math.sqrt(rank) : rank))
                 .withLearningRate(Math.exp(random.nextDouble(Math.log(2e-5), Math.log(4e-4))))
                 .withBatchSize(1 + random.nextInt(5))
                 .withDropout(random.nextBoolean() ? 0 : random.nextDouble(0.3))
@@ -147,8 +155,8 @@ class LosslessPackingTest {
                 .withWeightDecay(random.nextBoolean() ? 0 : 0.1)
                 .withWarmupRatio(random.nextBoolean() ? 0 : 0.002)
                 .withSchedule(Schedule.values()[random.nextInt(3)])
-                .withRankStabilized(random.nextBoolean())
-                .withLoraPlusRatio(random.nextBoolean() ? 1 : 4)
+                .withRankStabilized(stabilized)
+                .withLoraPlusRatio(random.nextBoolean() ? 1 : 2)
                 .withMaxGradientNorm(random.nextBoolean() ? 0 : 0.5)
                 .withSeed(100 + index)
                 .build();
