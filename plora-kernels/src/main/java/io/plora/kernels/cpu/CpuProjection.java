@@ -36,12 +36,11 @@ final class CpuProjection {
             boolean accumulate) {
         Matrix xs = Matrix.of(x, batch.rows(), projection.inputs());
         Matrix ys = Matrix.of(y, batch.rows(), projection.outputs());
-        boolean start = !accumulate;
         if (projection.bias() != null) {
             addBias(projection.bias(), ys, accumulate);
-            start = false;
         }
-        workers.multiply(xs, Matrix.of(projection.weight()).transpose(), start ? 0 : 1, ys);
+        boolean adds = accumulate || projection.bias() != null;
+        workers.multiply(xs, Matrix.of(projection.weight()).transpose(), adds ? 1 : 0, ys);
         List<Workers.Work> pieces = new ArrayList<>();
         for (List<LowRankPiece> adapter : terms(projection, adapters, batch, lowRank)) {
             for (LowRankPiece term : adapter) {
@@ -58,17 +57,20 @@ final class CpuProjection {
         workers.ranges(ys.rows(), BIAS_ROWS, (from, to, scratch) -> {
             float[] row = scratch.heap(0, width);
             for (int t = from; t < to; t++) {
-                if (!accumulate) {
-                    ys.store(t, t + 1, values);
-                    continue;
-                }
-                ys.load(t, t + 1, row);
-                for (int i = 0; i < width; i++) {
-                    row[i] += values[i];
+                System.arraycopy(values, 0, row, 0, width);
+                if (accumulate) {
+                    ys.load(t, t + 1, row);
+                    add(values, row);
                 }
                 ys.store(t, t + 1, row);
             }
         });
+    }
+
+    private static void add(float[] values, float[] to) {
+        for (int i = 0; i < values.length; i++) {
+            to[i] += values[i];
+        }
     }
 
     void backward(
