@@ -4,6 +4,7 @@ import io.plora.Trial;
 import io.plora.adapter.PeftAdapter;
 import io.plora.adapter.TrainingState;
 import io.plora.model.AtomicFiles;
+import io.plora.model.BaseModel;
 import io.plora.report.TrialFiles;
 import io.plora.space.LoraConfig;
 import io.plora.train.AdapterWeights;
@@ -21,11 +22,16 @@ final class CheckpointPool {
     private static final String ADAPTER = "adapter";
 
     private final SweepFolder folder;
-    private final String baseModel;
+    private final BaseModel base;
 
-    CheckpointPool(SweepFolder folder, String baseModel) {
+    CheckpointPool(SweepFolder folder, BaseModel base) {
         this.folder = folder;
-        this.baseModel = baseModel;
+        this.base = base;
+    }
+
+    /** What PEFT finds the base model by. */
+    private String baseName() {
+        return base.folder().toString();
     }
 
     Path saveBest(AdapterWeights adapter) {
@@ -42,7 +48,7 @@ final class CheckpointPool {
     }
 
     private Path save(AdapterWeights adapter, Path path) {
-        adapter.toPeftAdapter(baseModel).save(path);
+        adapter.toPeftAdapter(baseName()).save(path);
         return path;
     }
 
@@ -62,18 +68,17 @@ final class CheckpointPool {
      * Saves a trial that has not ended, as it was after its last optimizer step: adapter, training state and what it has
      * reached, all or nothing.
      */
-    void saveRunning(Training training, Trial soFar) {
-        AdapterWeights weights = training.weights();
+    void saveRunning(Training.Snapshot training, Trial soFar) {
         Training.Position position = training.position();
         TrainingState state = new TrainingState(
-                weights.firstMoment(),
-                weights.secondMoment(),
+                training.firstMoment(),
+                training.secondMoment(),
                 position.optimizerSteps(),
                 position.samples(),
                 position.epoch());
         AtomicFiles.writeFolder(
                 folder.running(soFar.id()), Set.of(ADAPTER, TrialFiles.JSON_LINES, TrialFiles.CSV), unfinished -> {
-                    weights.toPeftAdapter(baseModel).save(unfinished.resolve(ADAPTER), state);
+                    training.toPeftAdapter(base.config(), baseName()).save(unfinished.resolve(ADAPTER), state);
                     TrialFiles.open(unfinished).append(soFar);
                 });
     }

@@ -67,11 +67,10 @@ final class DeviceWorker implements AutoCloseable {
         thread.execute(() -> joining.add(trial));
     }
 
-    /** A member, or a trial that is about to become one, waits again. It is saved, and free for another device on return. */
+    /** A member, or a trial that is about to become one, waits again; on return it is free for another device. */
     void leave(TrialRun trial) {
         inTurn(() -> {
             if (!joining.remove(trial) && group != null) {
-                saveRunning(trial);
                 group.trainer().leave(trial.training());
                 group.members().remove(trial.training());
                 trial.pause();
@@ -257,7 +256,7 @@ final class DeviceWorker implements AutoCloseable {
     }
 
     private void saveRunning(TrialRun trial) {
-        checkpoints.saveRunning(trial.training(), trial.soFar());
+        checkpoints.saveRunning(trial.training().snapshot(), trial.soFar());
     }
 
     private static void remove(Group running, List<TrialRun> trials) {

@@ -108,8 +108,7 @@ public final class SweepExecutor {
     }
 
     private void run(SweepFolder folder, @Nullable PeftAdapter initial) {
-        CheckpointPool checkpoints =
-                new CheckpointPool(folder, spec.base().folder().toString());
+        CheckpointPool checkpoints = new CheckpointPool(folder, spec.base());
         List<TrialRun> trials = open(folder, checkpoints);
         if (trials.isEmpty()) {
             LOGGER.info("All trials of {} have ended already.", folder.path());

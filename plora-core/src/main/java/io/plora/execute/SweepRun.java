@@ -77,6 +77,7 @@ final class SweepRun {
             }
             if (!progress.state().isDone()) {
                 workers.forEach(DeviceWorker::saveMembers);
+                trials.forEach(this::saveIfPaused);
                 reportCancelled();
             }
         } catch (RuntimeException | Error e) {
@@ -199,6 +200,10 @@ final class SweepRun {
         listener.trialEnded(trial);
     }
 
+    private void saveIfPaused(TrialRun trial) {
+        trial.snapshot().ifPresent(paused -> checkpoints.saveRunning(paused, trial.soFar()));
+    }
+
     /** The sweep was cancelled, and what runs is saved: all that has not ended is reported as cancelled. */
     private void reportCancelled() {
         for (TrialRun run : trials) {
@@ -217,6 +222,7 @@ final class SweepRun {
             attempt(cause, () -> settle(nextOutcome()));
         }
         workers.forEach(worker -> attempt(cause, worker::saveMembers));
+        trials.forEach(trial -> attempt(cause, () -> saveIfPaused(trial)));
     }
 
     private static void attempt(Throwable cause, Runnable work) {

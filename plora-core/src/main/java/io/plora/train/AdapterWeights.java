@@ -82,7 +82,10 @@ public final class AdapterWeights {
 
     /** This adapter in host memory, to save. */
     public PeftAdapter toPeftAdapter(String baseModel) {
-        float[] values = parameters();
+        return toPeftAdapter(layout, config, parameters(), baseModel);
+    }
+
+    static PeftAdapter toPeftAdapter(AdapterLayout layout, LoraConfig config, float[] values, String baseModel) {
         Map<ModuleKey, LoraMatrices> modules = new HashMap<>();
         for (AdapterLayout.Slot slot : layout.slots()) {
             int a = (int) slot.aOffset();

@@ -1,6 +1,7 @@
 package io.plora.train;
 
 import com.google.common.math.IntMath;
+import io.plora.adapter.PeftAdapter;
 import io.plora.data.DataOrder;
 import io.plora.data.Dataset;
 import io.plora.data.Sample;
@@ -67,7 +68,13 @@ public final class Training {
             float[] firstMoment,
             float[] secondMoment,
             Position position,
-            @Nullable OpenBatch openBatch) {}
+            @Nullable OpenBatch openBatch) {
+
+        /** The adapter as it was after its last optimizer step. */
+        public PeftAdapter toPeftAdapter(ModelConfig model, String baseModel) {
+            return AdapterWeights.toPeftAdapter(AdapterLayout.of(model, config), config, parameters, baseModel);
+        }
+    }
 
     /** A batch of which some samples have been taken. */
     public record OpenBatch(int samples, double loss, float[] gradients) {}
