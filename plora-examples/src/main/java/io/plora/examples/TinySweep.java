@@ -7,15 +7,15 @@ import io.plora.report.MachineReport;
 import io.plora.space.SearchSpace;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
-import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** Sixteen LoRA configurations on the bundled model and data, trained together on the CPU. */
-@Command(
-        name = "tiny-sweep",
-        mixinStandardHelpOptions = true,
-        description = "Sweeps 16 configurations on bundled data.")
+/**
+ * Sixteen LoRA configurations on the bundled model and data, trained together on the CPU.
+ *
+ * <p>Stop it and run it again: it goes on where it was. Run it once more after its end: it shows the recorded result.
+ */
+@Command(name = "TinySweep", mixinStandardHelpOptions = true, description = "Sweeps 16 configurations on bundled data.")
 final class TinySweep implements Callable<Integer> {
 
     @Option(names = "--output", description = "folder for adapters and records (default: ${DEFAULT-VALUE})")
@@ -28,10 +28,7 @@ final class TinySweep implements Callable<Integer> {
     private int epochs = 1;
 
     public static void main(String[] arguments) {
-        int status = new CommandLine(new TinySweep()).execute(arguments);
-        if (status != 0) {
-            System.exit(status);
-        }
+        CommandLines.main(new TinySweep(), arguments);
     }
 
     @Override
