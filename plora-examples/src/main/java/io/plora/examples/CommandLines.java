@@ -18,7 +18,7 @@ public final class CommandLines {
     }
 
     /** As {@link #run}; where something went wrong the JVM ends with the exit status. */
-    static void main(Callable<Integer> example, String[] arguments) {
+    public static void main(Callable<Integer> example, String[] arguments) {
         int status = run(example, arguments);
         if (status != 0) {
             System.exit(status);

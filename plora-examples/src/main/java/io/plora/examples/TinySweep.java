@@ -41,7 +41,7 @@ final class TinySweep implements Callable<Integer> {
                 .withSpace(SearchSpace.grid()
                         .rank(8, 32)
                         .alphaOverRank(1, 2)
-                        .learningRate(4e-4, 2e-3)
+                        .learningRate(2e-4, 1e-3)
                         .batchSize(1, 4))
                 .withEpochs(epochs)
                 .withSeed(7)
