@@ -3,8 +3,6 @@ package io.plora.examples;
 import io.plora.LoraSweep;
 import io.plora.Metric;
 import io.plora.SweepResult;
-import io.plora.data.ChoiceData;
-import io.plora.data.TextData;
 import io.plora.report.Listeners;
 import io.plora.space.SearchSpace;
 import java.nio.file.Path;
@@ -40,8 +38,8 @@ final class ChoiceTask implements Callable<Integer> {
     public Integer call() {
         SweepResult result = LoraSweep.builder()
                 .withBaseModel(ExampleFiles.model())
-                .withTrainingData(judgements(train, "train.tsv"))
-                .withValidationTask(judgements(dev, "dev.tsv"))
+                .withTrainingData(ExampleFiles.judgements(orBundled(train, "train.tsv")))
+                .withValidationTask(ExampleFiles.judgements(orBundled(dev, "dev.tsv")))
                 .withMetric(Metric.MATTHEWS)
                 .withSpace(
                         SearchSpace.grid().rank(8, 32).learningRate(5e-4, 2e-3).batchSize(4, 16))
@@ -55,12 +53,7 @@ final class ChoiceTask implements Callable<Integer> {
         return 0;
     }
 
-    private static ChoiceData judgements(@Nullable Path file, String bundled) {
-        Path tsv = file == null ? ExampleFiles.find("data/acceptability").resolve(bundled) : file;
-        return TextData.tsv(tsv, "source", "label", "mark", "sentence")
-                .withPrompt("{sentence}\nIs this acceptable English?")
-                .asChoices("label")
-                .withCandidate("0", " no")
-                .withCandidate("1", " yes");
+    private static Path orBundled(@Nullable Path file, String bundled) {
+        return file == null ? ExampleFiles.find("data/acceptability").resolve(bundled) : file;
     }
 }

@@ -9,12 +9,14 @@ public final class CommandLines {
 
     /** Runs an example to its end and returns its exit status, 0 if all went well. */
     public static int run(Callable<Integer> example, String... arguments) {
-        return new CommandLine(example)
-                .setExecutionExceptionHandler((failure, command, parsed) -> {
-                    command.getErr().println(failure.getMessage());
-                    return 1;
-                })
-                .execute(arguments);
+        return of(example).execute(arguments);
+    }
+
+    static CommandLine of(Callable<Integer> example) {
+        return new CommandLine(example).setExecutionExceptionHandler((failure, command, parsed) -> {
+            command.getErr().println(failure.getMessage());
+            return 1;
+        });
     }
 
     /** As {@link #run}; where something went wrong the JVM ends with the exit status. */

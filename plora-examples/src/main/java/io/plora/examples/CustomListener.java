@@ -22,6 +22,9 @@ final class CustomListener implements Callable<Integer> {
     @Option(names = "--losses", description = "file for training losses (default: ${DEFAULT-VALUE})")
     private Path losses = Path.of("losses.csv");
 
+    @Option(names = "--samples", description = "training samples (default: ${DEFAULT-VALUE})")
+    private int samples = 30;
+
     @Option(names = "--stop-below", description = "validation loss that is good enough to stop (default: never stop)")
     private double stopBelow = Double.NEGATIVE_INFINITY;
 
@@ -34,7 +37,7 @@ final class CustomListener implements Callable<Integer> {
         try (LossRecorder recorder = new LossRecorder(losses, stopBelow)) {
             LoraSweep sweep = LoraSweep.builder()
                     .withBaseModel(ExampleFiles.model())
-                    .withTrainingData(ExampleFiles.problems("train.jsonl").withLimit(30))
+                    .withTrainingData(ExampleFiles.problems("train.jsonl").withLimit(samples))
                     .withValidationData(
                             ExampleFiles.problems("validation.jsonl").withLimit(20))
                     .withSpace(SearchSpace.grid().rank(4, 16).learningRate(2e-4, 1e-3))

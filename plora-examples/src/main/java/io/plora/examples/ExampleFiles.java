@@ -1,5 +1,6 @@
 package io.plora.examples;
 
+import io.plora.data.ChoiceData;
 import io.plora.data.TextData;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -22,6 +23,19 @@ public final class ExampleFiles {
         return TextData.jsonLines(find("data/gsm8k").resolve(file))
                 .withPrompt("Question: {question}\nAnswer: ")
                 .withAnswer("{answer}");
+    }
+
+    /**
+     * Sentences in CoLA's layout, with a question whether they are acceptable.
+     *
+     * @param tsv source, label, mark, sentence
+     */
+    public static ChoiceData judgements(Path tsv) {
+        return TextData.tsv(tsv, "source", "label", "mark", "sentence")
+                .withPrompt("{sentence}\nIs this acceptable English?")
+                .asChoices("label")
+                .withCandidate("0", " no")
+                .withCandidate("1", " yes");
     }
 
     /** A file of this module; examples are run from the project's folder or from their own. */

@@ -24,6 +24,9 @@ final class TinySweep implements Callable<Integer> {
     @Option(names = "--samples", description = "training samples (default: ${DEFAULT-VALUE})")
     private int samples = 200;
 
+    @Option(names = "--validation-samples", description = "samples to rank by (default: ${DEFAULT-VALUE})")
+    private int validationSamples = 50;
+
     @Option(names = "--epochs", description = "passes over them (default: ${DEFAULT-VALUE})")
     private int epochs = 1;
 
@@ -37,7 +40,7 @@ final class TinySweep implements Callable<Integer> {
         SweepResult result = LoraSweep.builder()
                 .withBaseModel(ExampleFiles.model())
                 .withTrainingData(ExampleFiles.problems("train.jsonl").withLimit(samples))
-                .withValidationData(ExampleFiles.problems("validation.jsonl").withLimit(50))
+                .withValidationData(ExampleFiles.problems("validation.jsonl").withLimit(validationSamples))
                 .withSpace(SearchSpace.grid()
                         .rank(8, 32)
                         .alphaOverRank(1, 2)

@@ -75,6 +75,7 @@ public final class CpuPackingBenchmark implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         Path tiny = ExampleFiles.model();
+        measure("sentences", tiny, "tiny-qwen2", CpuPackingBenchmark::sentences, samples);
         measure("short samples", tiny, "tiny-qwen2", CpuPackingBenchmark::shortQuestions, samples);
         measure("gsm8k", tiny, "tiny-qwen2", CpuPackingBenchmark::problems, samples);
         if (wideSamples > 0) {
@@ -93,6 +94,14 @@ public final class CpuPackingBenchmark implements Callable<Integer> {
         } finally {
             MoreFiles.deleteRecursively(folder, RecursiveDeleteOption.ALLOW_INSECURE);
         }
+    }
+
+    /** Some 20 tokens each, as in tasks such as CoLA. */
+    private static Stream<Sample> sentences(EncodingContext context) {
+        return ExampleFiles.judgements(ExampleFiles.find("data/acceptability/train.tsv"))
+                .load(context)
+                .samples()
+                .stream();
     }
 
     private static Stream<Sample> problems(EncodingContext context) {

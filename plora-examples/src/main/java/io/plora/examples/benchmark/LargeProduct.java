@@ -10,11 +10,11 @@ import java.util.Random;
 /** What a large product reaches, through the library and the threads that training uses. */
 final class LargeProduct {
     private static final int SIZE = 2048;
-    private static final int REPETITIONS = 5;
+    private static final int REPETITIONS = 3;
 
     private LargeProduct() {}
 
-    /** GFLOP/s of a (2048, 2048) x (2048, 2048) float32 product, the best of five. */
+    /** GFLOP/s of a (2048, 2048) x (2048, 2048) float32 product, the best of three. */
     static double gigaflops(Kernels kernels) {
         Tensor x = random(kernels);
         Tensor weight = random(kernels);
