@@ -39,7 +39,7 @@ final class CustomListener implements Callable<Integer> {
                     .withBaseModel(ExampleFiles.model())
                     .withTrainingData(ExampleFiles.problems("train.jsonl").withLimit(samples))
                     .withValidationData(
-                            ExampleFiles.problems("validation.jsonl").withLimit(20))
+                            ExampleFiles.problems("validation.jsonl").withLimit(12))
                     .withSpace(SearchSpace.grid().rank(4, 16).learningRate(2e-4, 1e-3))
                     .withEpochs(3)
                     .withOutput(output)
