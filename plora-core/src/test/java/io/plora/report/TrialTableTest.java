@@ -46,10 +46,10 @@ class TrialTableTest {
 
         assertThat(result.toTable()).isEqualTo("""
                          #  id                              r  alpha      lr  batch   validation loss  train loss  steps  status    adapter
-                         1  r32-a16-lr0.0001-b1-7724e63e   32     16  0.0001      1  1.2500 +- 0.1250      1.7500    120  finished  adapters/r32-a16-lr0.0001-b1-7724e63e
-                        ~2  r64-a16-lr0.0004-b16-ca9b52ab  64     16  0.0004     16  1.3000 +- 0.1000     10.5000      8  finished  adapters/r64-a16-lr0.0004-b16-ca9b52ab
-                         3  r8-a16-lr0.0001-b1-2bd42b31     8     16  0.0001      1  1.5000 +- 0.1000      2.2500    120  finished  adapters/r8-a16-lr0.0001-b1-2bd42b31
-                         -  r64-a16-lr10-b16-e0a3626a      64     16      10     16                 -           -      0  failed    -
+                         1  r32-a16-lr0.0001-b1-e5dc83e5   32     16  0.0001      1  1.2500 +- 0.1250      1.7500    120  finished  adapters/r32-a16-lr0.0001-b1-e5dc83e5
+                        ~2  r64-a16-lr0.0004-b16-d767a357  64     16  0.0004     16  1.3000 +- 0.1000     10.5000      8  finished  adapters/r64-a16-lr0.0004-b16-d767a357
+                         3  r8-a16-lr0.0001-b1-1d58b16c     8     16  0.0001      1  1.5000 +- 0.1000      2.2500    120  finished  adapters/r8-a16-lr0.0001-b1-1d58b16c
+                         -  r64-a16-lr10-b16-c2455c87      64     16      10     16                 -           -      0  failed    -
                         ~ within one standard error of the best
                         """);
     }

@@ -141,12 +141,18 @@ public interface Kernels extends AutoCloseable {
      */
     void crossEntropy(Tensor x, Tensor weight, PackedBatch batch, Tensor losses, @Nullable Tensor dX);
 
-    /** {@code y = x W^T} for the first rows of x, as {@link #parameterType()}: logits for a caller who wants to see them. */
+    /**
+     * {@code y = x W^T}: logits for a caller who wants to see them.
+     *
+     * @param x (T, H)
+     * @param weight (V, H)
+     * @param y (T, V), of {@link #parameterType()}
+     */
     void logits(Tensor x, Tensor weight, PackedBatch batch, Tensor y);
 
     /**
      * One optimizer step for each adapter named, with clipping by its own gradient norm. An adapter whose norm is not
-     * finite is left as it was.
+     * finite is left as it was, only its gradients are zeroed.
      *
      * @return each adapter's gradient norm before clipping
      */

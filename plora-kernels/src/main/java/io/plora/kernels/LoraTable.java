@@ -9,10 +9,17 @@ import org.jspecify.annotations.Nullable;
 public final class LoraTable {
     private final List<List<@Nullable LoraTerm>> terms;
 
-    /** @param terms for each adapter its term on each part, null where the adapter does not target the part */
+    /**
+     * @param terms for each adapter its term on each part, null where the adapter does not target the part
+     * @throws IllegalArgumentException if adapters have different numbers of parts
+     */
     public LoraTable(List<? extends List<? extends @Nullable LoraTerm>> terms) {
         List<List<@Nullable LoraTerm>> copy = new ArrayList<>();
         for (List<? extends @Nullable LoraTerm> row : terms) {
+            if (row.size() != terms.get(0).size()) {
+                throw new IllegalArgumentException("An adapter has terms for (%d) parts, another for (%d)."
+                        .formatted(terms.get(0).size(), row.size()));
+            }
             copy.add(Collections.unmodifiableList(new ArrayList<>(row)));
         }
         this.terms = Collections.unmodifiableList(copy);
@@ -20,6 +27,11 @@ public final class LoraTable {
 
     public int adapters() {
         return terms.size();
+    }
+
+    /** Number of parts; 0 in a table without adapters. */
+    public int parts() {
+        return terms.isEmpty() ? 0 : terms.get(0).size();
     }
 
     public @Nullable LoraTerm term(int adapter, int part) {

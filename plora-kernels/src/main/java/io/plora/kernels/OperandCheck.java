@@ -106,6 +106,10 @@ public final class OperandCheck {
                     "The table has (%d) adapters, the batch (%d).".formatted(adapters.adapters(), batch.adapters()));
         }
         List<PackedProjection.Part> parts = projection.parts();
+        if (adapters.adapters() > 0 && adapters.parts() != parts.size()) {
+            throw new IllegalArgumentException("The table has terms for (%d) parts, the projection has (%d)."
+                    .formatted(adapters.parts(), parts.size()));
+        }
         for (int adapter = 0; adapter < adapters.adapters(); adapter++) {
             for (int part = 0; part < parts.size(); part++) {
                 LoraTerm term = adapters.term(adapter, part);

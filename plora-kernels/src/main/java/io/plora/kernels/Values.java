@@ -4,66 +4,46 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.DoubleBuffer;
 import java.nio.FloatBuffer;
-import java.nio.ShortBuffer;
 
 /** Decodes the values of a file or another tensor: all remaining little-endian bytes of a buffer, whatever its byte order. */
 public final class Values {
     private Values() {}
 
     /**
-     * Decodes into {@code to} from its start; the position of {@code from} ends at its limit.
+     * Decodes into all of {@code to}; the position of {@code from} ends at its limit.
      *
      * @throws IllegalArgumentException if the numbers of values differ
      */
     public static void decode(ByteBuffer from, DType type, DoubleBuffer to) {
         ByteBuffer bytes = take(from, type, to.capacity());
-        switch (type) {
-            case F64 -> to.put(0, bytes.asDoubleBuffer(), 0, to.capacity());
-            case F32 -> {
-                FloatBuffer values = bytes.asFloatBuffer();
-                for (int i = 0; i < to.capacity(); i++) {
-                    to.put(i, values.get(i));
-                }
-            }
-            case F16 -> {
-                ShortBuffer values = bytes.asShortBuffer();
-                for (int i = 0; i < to.capacity(); i++) {
-                    to.put(i, float16ToFloat(values.get(i)));
-                }
-            }
-            case BF16 -> {
-                ShortBuffer values = bytes.asShortBuffer();
-                for (int i = 0; i < to.capacity(); i++) {
-                    to.put(i, bfloat16ToFloat(values.get(i)));
-                }
-            }
+        if (type == DType.F64) {
+            to.put(0, bytes.asDoubleBuffer(), 0, to.capacity());
+            return;
+        }
+        for (int i = 0; i < to.capacity(); i++) {
+            to.put(i, value(bytes, type, i));
         }
     }
 
     /** As {@link #decode(ByteBuffer, DType, DoubleBuffer)}, rounding double precision to float32. */
     public static void decode(ByteBuffer from, DType type, FloatBuffer to) {
         ByteBuffer bytes = take(from, type, to.capacity());
-        switch (type) {
-            case F64 -> {
-                DoubleBuffer values = bytes.asDoubleBuffer();
-                for (int i = 0; i < to.capacity(); i++) {
-                    to.put(i, (float) values.get(i));
-                }
-            }
-            case F32 -> to.put(0, bytes.asFloatBuffer(), 0, to.capacity());
-            case F16 -> {
-                ShortBuffer values = bytes.asShortBuffer();
-                for (int i = 0; i < to.capacity(); i++) {
-                    to.put(i, float16ToFloat(values.get(i)));
-                }
-            }
-            case BF16 -> {
-                ShortBuffer values = bytes.asShortBuffer();
-                for (int i = 0; i < to.capacity(); i++) {
-                    to.put(i, bfloat16ToFloat(values.get(i)));
-                }
-            }
+        if (type == DType.F32) {
+            to.put(0, bytes.asFloatBuffer(), 0, to.capacity());
+            return;
         }
+        for (int i = 0; i < to.capacity(); i++) {
+            to.put(i, value(bytes, type, i));
+        }
+    }
+
+    private static float value(ByteBuffer bytes, DType type, int index) {
+        return switch (type) {
+            case F64 -> (float) bytes.getDouble(8 * index);
+            case F32 -> bytes.getFloat(4 * index);
+            case F16 -> float16ToFloat(bytes.getShort(2 * index));
+            case BF16 -> bfloat16ToFloat(bytes.getShort(2 * index));
+        };
     }
 
     private static ByteBuffer take(ByteBuffer from, DType type, int values) {

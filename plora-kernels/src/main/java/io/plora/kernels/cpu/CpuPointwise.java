@@ -102,11 +102,10 @@ final class CpuPointwise {
     }
 
     void rotary(AttentionShape shape, Tensor table, PackedBatch batch, Tensor qkv, boolean inverse) {
-        Matrix rows = Matrix.of(qkv, batch.rows(), shape.qkvSize());
         int rotated = (shape.heads() + shape.kvHeads()) * shape.headSize();
-        Matrix rotatedRows = rows.columns(0, rotated);
+        Matrix rotatedRows = Matrix.of(qkv, batch.rows(), shape.qkvSize()).columns(0, rotated);
         Matrix angles = Matrix.of(table);
-        int[] positions = batch.rows() == 0 ? new int[0] : positions(batch);
+        int[] positions = positions(batch);
         blocks(batch.rows(), rotated, (from, to, scratch) -> {
             float[] values = scratch.heap(0, (to - from) * rotated);
             float[] angle = scratch.heap(1, shape.headSize());

@@ -36,15 +36,16 @@ final class CpuProjection {
             boolean accumulate) {
         Matrix xs = Matrix.of(x, batch.rows(), projection.inputs());
         Matrix ys = Matrix.of(y, batch.rows(), projection.outputs());
-        boolean start = !accumulate;
         if (projection.bias() != null) {
             addBias(projection.bias(), ys, accumulate);
-            start = false;
         }
-        workers.multiply(xs, Matrix.of(projection.weight()).transpose(), start ? 0 : 1, ys);
+        boolean adds = accumulate || projection.bias() != null;
+        workers.multiply(xs, Matrix.of(projection.weight()).transpose(), adds ? 1 : 0, ys);
         List<Workers.Work> pieces = new ArrayList<>();
-        for (LowRankPiece term : terms(projection, adapters, batch, lowRank)) {
-            pieces.addAll(term.byRows((from, to, scratch) -> term.forward(from, to, xs, ys, scratch)));
+        for (List<LowRankPiece> adapter : terms(projection, adapters, batch, lowRank)) {
+            for (LowRankPiece term : adapter) {
+                pieces.addAll(term.byRows((from, to, scratch) -> term.forward(from, to, xs, ys, scratch)));
+            }
         }
         workers.run(pieces);
     }
@@ -56,17 +57,20 @@ final class CpuProjection {
         workers.ranges(ys.rows(), BIAS_ROWS, (from, to, scratch) -> {
             float[] row = scratch.heap(0, width);
             for (int t = from; t < to; t++) {
-                if (!accumulate) {
-                    ys.store(t, t + 1, values);
-                    continue;
-                }
-                ys.load(t, t + 1, row);
-                for (int i = 0; i < width; i++) {
-                    row[i] += values[i];
+                System.arraycopy(values, 0, row, 0, width);
+                if (accumulate) {
+                    ys.load(t, t + 1, row);
+                    add(values, row);
                 }
                 ys.store(t, t + 1, row);
             }
         });
+    }
+
+    private static void add(float[] values, float[] to) {
+        for (int i = 0; i < values.length; i++) {
+            to[i] += values[i];
+        }
     }
 
     void backward(
@@ -81,59 +85,72 @@ final class CpuProjection {
         Matrix dYs = Matrix.of(dY, batch.rows(), projection.outputs());
         int size = Math.toIntExact(adapters.lowRankSize(batch));
         Tensor dLowRank = shared.direct(0, 1, Math.max(1, size)).tensor();
-        List<LowRankPiece> terms = terms(projection, adapters, batch, lowRank);
-        List<LowRankPiece> gradients = terms(projection, adapters, batch, dLowRank);
+        List<List<LowRankPiece>> terms = terms(projection, adapters, batch, lowRank);
+        List<List<LowRankPiece>> gradients = terms(projection, adapters, batch, dLowRank);
 
-        List<Workers.Work> pieces = new ArrayList<>();
-        for (LowRankPiece gradient : gradients) {
-            pieces.addAll(gradient.byRows((from, to, scratch) -> gradient.lowRankGradient(from, to, dYs, scratch)));
-        }
-        workers.run(pieces);
-
-        pieces.clear();
-        for (int i = 0; i < terms.size(); i++) {
-            LowRankPiece term = terms.get(i);
-            LowRankPiece gradient = gradients.get(i);
-            pieces.addAll(term.byOutputs((from, to, scratch) -> term.addGradientB(from, to, dYs, scratch)));
-            pieces.addAll(gradient.byInputs((from, to, scratch) -> gradient.addGradientA(from, to, xs, scratch)));
-        }
+        workers.run(lowRankGradients(gradients, dYs));
+        List<Workers.Work> pieces = new ArrayList<>(parameterGradients(terms, gradients, xs, dYs));
         if (dX != null) {
             Matrix dXs = Matrix.of(dX, batch.rows(), projection.inputs());
             workers.multiply(dYs, Matrix.of(projection.weight()), 0, dXs);
-            pieces.addAll(inputGradients(gradients, adapters, batch, dXs));
+            pieces.addAll(inputGradients(gradients, dXs));
         }
         workers.run(pieces);
     }
 
-    /** All parts of an adapter add to the same rows, so one piece does them one after the other. */
-    private static List<Workers.Work> inputGradients(
-            List<LowRankPiece> gradients, LoraTable adapters, PackedBatch batch, Matrix dXs) {
+    private static List<Workers.Work> lowRankGradients(List<List<LowRankPiece>> gradients, Matrix dYs) {
         List<Workers.Work> pieces = new ArrayList<>();
-        for (int adapter = 0; adapter < adapters.adapters(); adapter++) {
-            int start = batch.adapterStart(adapter);
-            List<LowRankPiece> own =
-                    gradients.stream().filter(term -> term.start() == start).toList();
-            pieces.addAll(Workers.cut(batch.adapterRows(adapter), LowRankPiece.ROWS, (from, to, scratch) -> {
-                for (LowRankPiece term : own) {
-                    term.addInputGradient(from, to, dXs, scratch);
-                }
-            }));
+        for (List<LowRankPiece> adapter : gradients) {
+            for (LowRankPiece gradient : adapter) {
+                pieces.addAll(gradient.byRows((from, to, scratch) -> gradient.lowRankGradient(from, to, dYs, scratch)));
+            }
         }
         return pieces;
     }
 
-    /** The terms of all adapters that have rows. */
-    private static List<LowRankPiece> terms(
+    private static List<Workers.Work> parameterGradients(
+            List<List<LowRankPiece>> terms, List<List<LowRankPiece>> gradients, Matrix xs, Matrix dYs) {
+        List<Workers.Work> pieces = new ArrayList<>();
+        for (int adapter = 0; adapter < terms.size(); adapter++) {
+            for (LowRankPiece term : terms.get(adapter)) {
+                pieces.addAll(term.byOutputs((from, to, scratch) -> term.addGradientB(from, to, dYs, scratch)));
+            }
+            for (LowRankPiece gradient : gradients.get(adapter)) {
+                pieces.addAll(gradient.byInputs((from, to, scratch) -> gradient.addGradientA(from, to, xs, scratch)));
+            }
+        }
+        return pieces;
+    }
+
+    /** All parts of an adapter add to the same rows, so one piece does them one after the other. */
+    private static List<Workers.Work> inputGradients(List<List<LowRankPiece>> gradients, Matrix dXs) {
+        List<Workers.Work> pieces = new ArrayList<>();
+        for (List<LowRankPiece> adapter : gradients) {
+            if (!adapter.isEmpty()) {
+                pieces.addAll(adapter.get(0).byRows((from, to, scratch) -> {
+                    for (LowRankPiece term : adapter) {
+                        term.addInputGradient(from, to, dXs, scratch);
+                    }
+                }));
+            }
+        }
+        return pieces;
+    }
+
+    /** The terms of each adapter, none for an adapter without rows. */
+    private static List<List<LowRankPiece>> terms(
             PackedProjection projection, LoraTable adapters, PackedBatch batch, Tensor lowRank) {
-        List<LowRankPiece> terms = new ArrayList<>();
+        List<List<LowRankPiece>> terms = new ArrayList<>();
         int offset = 0;
         for (int adapter = 0; adapter < adapters.adapters(); adapter++) {
+            List<LowRankPiece> own = new ArrayList<>();
+            terms.add(own);
             int rows = batch.adapterRows(adapter);
             for (int part = 0; part < projection.parts().size() && rows > 0; part++) {
                 LoraTerm term = adapters.term(adapter, part);
                 if (term != null) {
                     Matrix activations = Matrix.at(lowRank, offset, rows, term.loraRank());
-                    terms.add(new LowRankPiece(
+                    own.add(new LowRankPiece(
                             projection.parts().get(part), term, batch, batch.adapterStart(adapter), activations));
                     offset += rows * term.loraRank();
                 }

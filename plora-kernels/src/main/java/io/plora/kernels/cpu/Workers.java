@@ -110,6 +110,7 @@ final class Workers implements AutoCloseable {
     @Override
     public void close() {
         helpers.shutdown();
+        scratch.remove();
     }
 
     /** Pieces in progress: each thread takes the next one until none is left. */

@@ -1,0 +1,151 @@
+package io.plora.kernels;
+
+import static org.assertj.core.api.Assertions.assertThatCode;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+
+import io.plora.kernels.PackedProjection.Part;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+
+class OperandCheckTest {
+    private static final int ROWS = 3;
+
+    private final OperandCheck check = new OperandCheck(DType.F32, DType.F64);
+    private final PackedBatch batch = new PackedBatch(
+            new int[] {0, 2, 3}, new int[] {0, 2, 3}, new int[] {0, 1, 9}, new int[] {1, -1, 9}, new float[3], null);
+    private final PackedProjection projection =
+            new PackedProjection(frozen(5, 4), null, List.of(new Part(0, 2, 0), new Part(2, 5, 1)));
+
+    private static Tensor frozen(long... shape) {
+        return Tensor.onHost(DType.F32, shape);
+    }
+
+    private static Tensor parameter(long... shape) {
+        return Tensor.onHost(DType.F64, shape);
+    }
+
+    private static void assertRefused(ThrowingCallable call, String... parts) {
+        assertThatIllegalArgumentException().isThrownBy(call).withMessageContainingAll(parts);
+    }
+
+    @Test
+    void moreRowsThanTheBatchAreAccepted() {
+        assertThatCode(() -> check.rmsNorm(frozen(ROWS + 2, 4), frozen(4), batch, frozen(ROWS, 4), parameter(ROWS + 1)))
+                .doesNotThrowAnyException();
+    }
+
+    @Test
+    void fewerRowsThanTheBatchAreRefused() {
+        assertRefused(
+                () -> check.rmsNorm(frozen(ROWS - 1, 4), frozen(4), batch, frozen(ROWS, 4), parameter(ROWS)),
+                "x (Tensor(F32[2, 4]",
+                "shape (3, 4)");
+    }
+
+    @Test
+    void anotherWidthOrTypeIsRefused() {
+        assertRefused(
+                () -> check.swiGlu(frozen(ROWS, 7), batch, frozen(ROWS, 4)), "gateUp (Tensor(F32[3, 7]", "(3, 8)");
+        assertRefused(
+                () -> check.rmsNorm(frozen(ROWS, 4), frozen(4), batch, frozen(ROWS, 4), frozen(ROWS)),
+                "inverseRms",
+                "type (F64)");
+    }
+
+    @Test
+    void aTokenOrTargetOutsideTheVocabularyIsRefused() {
+        assertRefused(
+                () -> check.embed(frozen(9, 4), batch, frozen(ROWS, 4)), "token (9) of row (2)", "vocabulary (9)");
+        assertRefused(
+                () -> check.crossEntropy(frozen(ROWS, 4), frozen(9, 4), batch, parameter(ROWS), null),
+                "target (9) of row (2)");
+    }
+
+    @Test
+    void aSequenceLongerThanTheTableOfRotationsIsRefused() {
+        AttentionShape shape = new AttentionShape(2, 1, 4);
+
+        assertRefused(() -> check.rotary(shape, frozen(1, 4), batch, frozen(ROWS, 16)), "Sequence (0) has (2) tokens");
+    }
+
+    @Test
+    void queryHeadsThatKeyHeadsDoNotDivideAreRefused() {
+        AttentionShape shape = new AttentionShape(3, 2, 4);
+
+        assertRefused(
+                () -> check.attention(shape, batch, frozen(ROWS, 28), frozen(ROWS, 12), parameter(ROWS, 3)),
+                "Query heads (3)");
+    }
+
+    @Test
+    void termsMustFitTheirPartAndHaveGradientsForTheBackwardPass() {
+        assertRefused(() -> project(term(2, 4, 3, 0, true)), "b (Tensor(F64[3, 2]", "(2, 2)");
+        assertRefused(() -> project(term(2, 5, 2, 0, true)), "a (Tensor(F64[2, 5]", "(2, 4)");
+        assertRefused(() -> project(term(2, 4, 2, 1, true)), "Dropout (1.0) of adapter (0)");
+        assertRefused(
+                () -> check.projectBackward(
+                        projection,
+                        table(term(2, 4, 2, 0, false)),
+                        batch,
+                        frozen(ROWS, 4),
+                        frozen(10),
+                        frozen(ROWS, 5),
+                        null),
+                "gradientA of adapter (0) on part (0) is null");
+    }
+
+    @Test
+    void tooLittleRoomForLowRankActivationsIsRefused() {
+        assertRefused(
+                () -> check.project(
+                        projection, table(term(2, 4, 2, 0, true)), batch, frozen(ROWS, 4), frozen(3), frozen(ROWS, 5)),
+                "lowRank",
+                "at least (4) elements");
+    }
+
+    @Test
+    void aTableOfOtherAdaptersOrPartsIsRefused() {
+        assertRefused(() -> project(new LoraTable(List.of())), "The table has (0) adapters, the batch (2)");
+        List<@Nullable LoraTerm> onePart = Collections.singletonList(null);
+        assertRefused(() -> project(new LoraTable(List.of(onePart, onePart))), "(1) parts, the projection has (2)");
+        assertRefused(() -> new LoraTable(List.of(onePart, List.of())), "terms for (1) parts, another for (0)");
+    }
+
+    @Test
+    void stepsCountFromOneAndBLiesWithinTheParameters() {
+        assertRefused(() -> check.optimize(List.of(step(5, 1))), "bOffset (5) must be in [0, 4]");
+        assertRefused(() -> check.optimize(List.of(step(2, 0))), "step (0)");
+    }
+
+    private static OptimizerStep step(long bOffset, long number) {
+        Tensor values = parameter(4);
+        return new OptimizerStep(values, values, values, values, bOffset, OptimizerStep.Rule.SGD, 1, 1, 0, 0, number);
+    }
+
+    private void project(LoraTerm term) {
+        project(table(term));
+    }
+
+    private void project(LoraTable table) {
+        check.project(projection, table, batch, frozen(ROWS, 4), frozen(10), frozen(ROWS, 5));
+    }
+
+    /** The term for the first part of the first adapter. */
+    private static LoraTable table(LoraTerm term) {
+        return new LoraTable(List.of(Arrays.asList(term, null), Arrays.asList(null, null)));
+    }
+
+    private static LoraTerm term(int rank, int inputs, int outputs, double dropout, boolean gradients) {
+        return new LoraTerm(
+                parameter(rank, inputs),
+                parameter(outputs, rank),
+                gradients ? parameter(rank, inputs) : null,
+                gradients ? parameter(outputs, rank) : null,
+                1,
+                dropout);
+    }
+}
