@@ -26,9 +26,9 @@ import org.jspecify.annotations.Nullable;
 record DelimitedText(Path file, CSVFormat format, List<String> columns) implements RowSource {
     /** RFC 4180: fields may be quoted, and then hold commas, quotes and line breaks. */
     static final CSVFormat CSV =
-            CSVFormat.RFC4180.builder().setIgnoreEmptyLines(true).get();
+            CSVFormat.RFC4180.builder().setIgnoreEmptyLines(true).build();
     /** Quotes are plain characters. */
-    static final CSVFormat TSV = CSV.builder().setDelimiter('\t').setQuote(null).get();
+    static final CSVFormat TSV = CSV.builder().setDelimiter('\t').setQuote(null).build();
 
     DelimitedText {
         columns = List.copyOf(columns);
@@ -62,10 +62,7 @@ record DelimitedText(Path file, CSVFormat format, List<String> columns) implemen
 
         private Rows(Utf8Lines lines) {
             try {
-                parser = CSVParser.builder()
-                        .setReader(lines.asReader())
-                        .setFormat(format)
-                        .get();
+                parser = CSVParser.parse(lines.asReader(), format);
             } catch (IOException e) {
                 throw Utf8Lines.unreadable(file, e);
             }

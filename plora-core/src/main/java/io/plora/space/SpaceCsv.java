@@ -19,7 +19,7 @@ import org.apache.commons.csv.CSVRecord;
 /** Reads configurations from a CSV file with a header. */
 final class SpaceCsv {
     private static final CSVFormat FORMAT =
-            CSVFormat.DEFAULT.builder().setIgnoreSurroundingSpaces(true).get();
+            CSVFormat.DEFAULT.builder().setIgnoreSurroundingSpaces(true).build();
     private static final String BYTE_ORDER_MARK = "\uFEFF";
 
     private final Path file;
