@@ -22,7 +22,7 @@ import java.util.Locale;
  * </table>
  *
  * Only the H100's achievable rates are measured: 744 TFLOP/s in one product of 8192 x 8192 x 8192, 690 TFLOP/s and 2.9 TB/s
- * fit forward and backward products at the shapes of Qwen2.5-7B from 256 to 8192 tokens within 6%. The others take about
+ * fit forward and backward products at the shapes of Qwen2.5-7B from 256 to 8192 tokens within 9%. The others take about
  * the same share of their peaks (A10, L4 and L40S less of their operations, as their power limits do not sustain the peak
  * clock); {@link Calibration} corrects them by measurement.
  *

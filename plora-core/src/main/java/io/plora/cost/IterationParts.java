@@ -1,5 +1,9 @@
 package io.plora.cost;
 
+import java.lang.reflect.RecordComponent;
+import java.util.Arrays;
+import java.util.List;
+
 /**
  * Seconds of an iteration by what they are spent on; one after the other, so that their sum is the iteration's time.
  *
@@ -25,5 +29,20 @@ public record IterationParts(
     /** The iteration's time. */
     public double seconds() {
         return products + attention + pointwise + lowRank + loss + optimizer + communication + launches;
+    }
+
+    /** How many parts there are. */
+    static final int COUNT = 8;
+
+    /** Names of the parts, in order. */
+    static List<String> names() {
+        return Arrays.stream(IterationParts.class.getRecordComponents())
+                .map(RecordComponent::getName)
+                .toList();
+    }
+
+    /** The parts in order. */
+    double[] values() {
+        return new double[] {products, attention, pointwise, lowRank, loss, optimizer, communication, launches};
     }
 }

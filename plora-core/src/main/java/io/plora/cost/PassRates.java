@@ -102,7 +102,7 @@ final class PassRates {
     /**
      * Time of a kernel that is bound by either of two resources: the larger of both where they differ much; where both are
      * busy, neither is used fully, and measured products follow the square root of the sum of squares (7B shapes on an H100
-     * from 256 to 8192 tokens: within 6%, while the larger alone is 25% too fast at the ridge).
+     * from 256 to 8192 tokens: within 9%, while the larger alone is a quarter too fast at the ridge).
      */
     private static double either(double operations, double traffic) {
         return Math.sqrt(operations * operations + traffic * traffic);

@@ -31,7 +31,7 @@ import java.util.stream.IntStream;
  *
  * <p>Immutable and cheap: well below a microsecond an evaluation.
  */
-public final class RooflineTime implements GroupTime {
+public final class RooflineTime implements EngineTime {
     /** Degrees up to this are prepared. */
     private static final int PREPARED_DEGREES = 16;
 
@@ -93,15 +93,22 @@ public final class RooflineTime implements GroupTime {
         return parts(work, degree).seconds();
     }
 
-    /** What the seconds of a training iteration are spent on. */
-    public IterationParts parts(GroupWork work, int degree) {
-        return (degree >= 1 && degree <= PREPARED_DEGREES ? training[degree - 1] : training(degree)).parts(work);
+    @Override
+    public double evaluationSeconds(GroupWork work, int degree) {
+        return evaluationParts(work, degree).seconds();
     }
 
-    /** Seconds of a forward pass with losses, without training. */
-    public double evaluationSeconds(GroupWork work, int degree) {
-        return (degree >= 1 && degree <= PREPARED_DEGREES ? evaluation[degree - 1] : evaluation(degree))
-                .parts(work)
-                .seconds();
+    /** What the seconds of a training iteration are spent on. */
+    public IterationParts parts(GroupWork work, int degree) {
+        return (isPrepared(degree) ? training[degree - 1] : training(degree)).parts(work);
+    }
+
+    /** What the seconds of a forward pass are spent on. */
+    public IterationParts evaluationParts(GroupWork work, int degree) {
+        return (isPrepared(degree) ? evaluation[degree - 1] : evaluation(degree)).parts(work);
+    }
+
+    private static boolean isPrepared(int degree) {
+        return degree >= 1 && degree <= PREPARED_DEGREES;
     }
 }
