@@ -238,11 +238,11 @@ final class DeviceWorker implements AutoCloseable {
     /** Tokens of a pass of an evaluation: what the token budget and the memory beside the members allow. */
     private int evaluationTokens(Group running) {
         GroupMemory memory = spec.memory();
-        long free = device.memoryBytes() - memory.baseBytes();
+        long free = device.memoryBytes() - memory.baseBytes(1);
         long tokenBytes = 1;
         for (TrialRun member : running.trials()) {
-            free -= memory.adapterBytes(member.config());
-            tokenBytes = Math.max(tokenBytes, memory.tokenBytes(member.config()));
+            free -= memory.adapterBytes(member.config(), 1);
+            tokenBytes = Math.max(tokenBytes, memory.tokenBytes(member.config(), 1));
         }
         return (int) Math.min(spec.tokenBudget(), Math.max(1, free / tokenBytes));
     }

@@ -83,7 +83,7 @@ class AdapterEvaluatorTest {
     private static long roomFor(int adapters) {
         try (var model = BaseModel.open(TinySweeps.MODEL)) {
             var memory = ComputeDevice.cpu(1, 1).memory(model.config());
-            return memory.baseBytes() + adapters * memory.adapterBytes(CONFIG) + 20 * memory.tokenBytes(CONFIG);
+            return memory.baseBytes(1) + adapters * memory.adapterBytes(CONFIG, 1) + 20 * memory.tokenBytes(CONFIG, 1);
         }
     }
 

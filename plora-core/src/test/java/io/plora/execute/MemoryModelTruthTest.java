@@ -46,14 +46,14 @@ class MemoryModelTruthTest {
                     (long) CpuKernels.lossChunkRows(model.vocabularySize()) * model.vocabularySize() * Float.BYTES;
 
             PackedTrainer trainer = new PackedTrainer(model, DecoderWeights.load(base, kernels, 20), kernels);
-            assertThat(allocated.getAndSet(0)).isCloseTo(memory.baseBytes() - logits, withinPercentage(5));
+            assertThat(allocated.getAndSet(0)).isCloseTo(memory.baseBytes(1) - logits, withinPercentage(5));
 
             Training small =
                     new Training(AdapterWeights.initialize(model, SMALL, kernels), data, 1, Training.Position.START);
             Training large =
                     new Training(AdapterWeights.initialize(model, LARGE, kernels), data, 1, Training.Position.START);
             assertThat(allocated.getAndSet(0))
-                    .isCloseTo(memory.adapterBytes(SMALL) + memory.adapterBytes(LARGE), withinPercentage(5));
+                    .isCloseTo(memory.adapterBytes(SMALL, 1) + memory.adapterBytes(LARGE, 1), withinPercentage(5));
 
             trainer.join(small);
             trainer.join(large);
@@ -61,7 +61,8 @@ class MemoryModelTruthTest {
             long rowsOfLarge = samples.stream().mapToInt(Sample::rows).sum();
             assertThat(allocated.get())
                     .isCloseTo(
-                            memory.tokenBytes(LARGE) * rowsOfLarge + memory.tokenBytes(SMALL) * (rows - rowsOfLarge),
+                            memory.tokenBytes(LARGE, 1) * rowsOfLarge
+                                    + memory.tokenBytes(SMALL, 1) * (rows - rowsOfLarge),
                             withinPercentage(5));
         }
     }
