@@ -122,7 +122,6 @@ final class DeviceWorker implements AutoCloseable {
         Map<TrialRun, Integer> tokens = new LinkedHashMap<>();
         Map<String, Double> losses = new LinkedHashMap<>();
         List<TrialRun> failures = new ArrayList<>();
-        List<TrialRun> evaluated = new ArrayList<>();
         for (StepReport.Member member : report.members()) {
             TrialRun trial = running.members().get(member.training());
             trial.record(member);
@@ -133,17 +132,24 @@ final class DeviceWorker implements AutoCloseable {
             }
             if (member.failure() != null) {
                 failures.add(trial);
-            } else if (epoch(trial) > epochsBefore.get(trial)) {
-                evaluated.add(trial);
             }
         }
         remove(running, failures);
-        List<EpochEvent> epochs = evaluate(running, evaluated);
-        remove(
-                running,
-                evaluated.stream().filter(trial -> trial.training().isDone()).toList());
+        List<EpochEvent> epochs = endEpochs(running, epochsBefore);
         saveIfDue(running);
         return new GroupOutcome(task.group(), seconds, tokens, losses, epochs, failures, null);
+    }
+
+    /** Evaluates members that are through with an epoch; those that are through with all leave. */
+    private List<EpochEvent> endEpochs(Group running, Map<TrialRun, Integer> epochsBefore) {
+        List<TrialRun> atEnd = running.trials().stream()
+                .filter(trial -> epoch(trial) > epochsBefore.getOrDefault(trial, Integer.MAX_VALUE))
+                .toList();
+        List<EpochEvent> epochs = evaluate(running, atEnd);
+        remove(
+                running,
+                atEnd.stream().filter(trial -> trial.training().isDone()).toList());
+        return epochs;
     }
 
     private static int epoch(TrialRun trial) {
