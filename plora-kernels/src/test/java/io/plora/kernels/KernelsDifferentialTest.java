@@ -61,12 +61,18 @@ abstract class KernelsDifferentialTest extends TwinTest {
     @MethodSource("seeds")
     void projectAndItsBackward(long seed) {
         start(seed);
-        boolean large = seed % 5 == 0; // an adapter whose rows are cut into several pieces
-        PackedBatch batch = batches()
-                .withAdapters(large ? 1 : 1 + random.nextInt(5))
-                .withLongestSequence(large ? 250 : 30)
-                .withDropout(random.nextInt(3) > 0)
-                .next();
+        compareProjection(batches().withDropout(random.nextInt(3) > 0).next());
+    }
+
+    @ParameterizedTest
+    @MethodSource("fewSeeds")
+    void projectAndItsBackwardWithMoreRowsThanAPieceOfWork(long seed) {
+        start(seed);
+        int[][] lengths = {{300, 1, 260}, {}, {257}};
+        compareProjection(batches().withDropout(seed > 0).ofLengths(lengths));
+    }
+
+    private void compareProjection(PackedBatch batch) {
         RandomAdapters adapters = adapters(batch);
         boolean accumulate = random.nextBoolean();
         Pair x = twin.input(batch, adapters.inputs());
@@ -121,8 +127,18 @@ abstract class KernelsDifferentialTest extends TwinTest {
     void attentionAndItsBackward(long seed) {
         start(seed);
         AttentionShape shape = attentionShape();
-        PackedBatch batch =
-                batches().withLongestSequence(seed % 5 == 0 ? 150 : 30).next();
+        compareAttention(shape, batches().next());
+    }
+
+    @ParameterizedTest
+    @MethodSource("fewSeeds")
+    void attentionAndItsBackwardOverSequencesOfSeveralBlocksAndNone(long seed) {
+        start(seed);
+        int[][] lengths = {{64, 0, 65, 1}, {0}, {32, 33, 150}};
+        compareAttention(attentionShape(), batches().ofLengths(lengths));
+    }
+
+    private void compareAttention(AttentionShape shape, PackedBatch batch) {
         Pair qkv = twin.input(batch, shape.qkvSize());
         Pair y = twin.output(batch, shape.outputSize());
         Pair logSumExp = twin.poisoned(twin.parameterType(), batch.rows() + Twin.SPARE_ROWS, shape.heads());
@@ -363,6 +379,6 @@ abstract class KernelsDifferentialTest extends TwinTest {
 
     private Pair lowRank(RandomAdapters adapters, PackedBatch batch) {
         long size = adapters.table(twin.tested()).lowRankSize(batch);
-        return twin.poisoned(twin.tested().activationType(), Math.max(1, size));
+        return twin.poisoned(twin.tested().activationType(), size + random.nextInt(3));
     }
 }
