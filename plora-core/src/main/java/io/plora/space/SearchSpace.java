@@ -53,6 +53,9 @@ public abstract sealed class SearchSpace permits GridSpace, RandomSpace, ListedS
      * {@code schedule}, {@code rank_stabilized}, {@code lora_plus_ratio}, {@code max_gradient_norm}, {@code optimizer},
      * {@code seed}; PEFT's names such as {@code lora_alpha} are understood.
      *
+     * <p>The file may also be a sweep's {@code trials.csv}, whole or some of its rows: where there is a column {@code id}, it
+     * must hold each configuration's {@link LoraConfig#id}, and columns that are no fields are passed over.
+     *
      * @throws IllegalArgumentException naming file, line, column and value where the file is malformed
      * @throws java.io.UncheckedIOException if the file cannot be read
      */
