@@ -93,11 +93,6 @@ public abstract sealed class SearchSpace permits GridSpace, RandomSpace, ListedS
         return ImmutableList.copyOf(distinct);
     }
 
-    /** How many configurations {@link #configs} leaves out because an equal one comes before. */
-    public final int duplicates() {
-        return Math.toIntExact(points().count() - points().distinct().count());
-    }
-
     /** The configurations, possibly with duplicates. */
     abstract Stream<LoraConfig> points();
 
