@@ -137,7 +137,9 @@ final class ModelConfigReader {
                     case "llama3" -> llama3Scaling(parameters);
                     default ->
                         throw new ModelFormatException(
-                                file, "rope type (%s) is not supported, only default and llama3.".formatted(type));
+                                file,
+                                "rope type (%s) is not supported, only default and llama3. Maybe use a model that was trained with one of these."
+                                        .formatted(type));
                 });
     }
 

@@ -23,7 +23,7 @@ import org.slf4j.LoggerFactory;
  * }</pre>
  */
 public abstract sealed class SearchSpace permits GridSpace, RandomSpace, ListedSpace, ConstrainedSpace, UnionSpace {
-    private static final Logger log = LoggerFactory.getLogger(SearchSpace.class);
+    private static final Logger LOGGER = LoggerFactory.getLogger(SearchSpace.class);
 
     SearchSpace() {}
 
@@ -85,7 +85,7 @@ public abstract sealed class SearchSpace permits GridSpace, RandomSpace, ListedS
         }
         Set<LoraConfig> distinct = new LinkedHashSet<>(all);
         if (distinct.size() < all.size()) {
-            log.info(
+            LOGGER.info(
                     "Search space: left out {} duplicates, {} configurations remain",
                     all.size() - distinct.size(),
                     distinct.size());

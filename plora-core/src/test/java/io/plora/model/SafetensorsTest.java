@@ -205,6 +205,7 @@ class SafetensorsTest {
         assertThatThrownBy(() -> Safetensors.open(file))
                 .isInstanceOf(ModelFormatException.class)
                 .hasMessageStartingWith(file + ": ")
-                .hasMessageContaining(problem);
+                .hasMessageContaining(problem)
+                .hasMessageContaining("Maybe");
     }
 }
