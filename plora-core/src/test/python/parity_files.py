@@ -21,14 +21,14 @@ def write_case(out, case, batches, trace):
         "name": case.name,
         "model": case.model,
         "config": lora_config(case, trace.clip_norm),
-        "warmupSteps": math.ceil(case.warmup_ratio * STEPS),
-        "logitsStride": stride,
+        "warmup_steps": math.ceil(case.warmup_ratio * STEPS),
+        "logits_stride": stride,
         "batches": [[sample_json(sample) for sample in batch] for batch in batches],
         "steps": [
             {
                 "loss": digits(loss, 12),
-                "gradientNorm": digits(norm, 10),
-                "learningRate": digits(rate, 15),
+                "gradient_norm": digits(norm, 10),
+                "learning_rate": digits(rate, 15),
                 "projections": [digits(p, 8) for p in projections],
             }
             for loss, norm, rate, projections in zip(
@@ -51,16 +51,16 @@ def lora_config(case, clip_norm):
     return {
         "rank": case.rank,
         "alpha": case.alpha,
-        "learningRate": case.learning_rate,
-        "batchSize": case.batch_size,
+        "learning_rate": case.learning_rate,
+        "batch_size": case.batch_size,
         "dropout": 0.0,
-        "targetModules": list(case.targets),
-        "weightDecay": case.weight_decay,
-        "warmupRatio": case.warmup_ratio,
+        "target_modules": list(case.targets),
+        "weight_decay": case.weight_decay,
+        "warmup_ratio": case.warmup_ratio,
         "schedule": case.schedule.upper(),
-        "rankStabilized": case.rank_stabilized,
-        "loraPlusRatio": case.lora_plus_ratio,
-        "maxGradientNorm": clip_norm,
+        "rank_stabilized": case.rank_stabilized,
+        "lora_plus_ratio": case.lora_plus_ratio,
+        "max_gradient_norm": clip_norm,
         "optimizer": case.optimizer.upper(),
         "seed": 0,
     }

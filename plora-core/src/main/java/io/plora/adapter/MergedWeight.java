@@ -1,6 +1,7 @@
 package io.plora.adapter;
 
 import io.plora.kernels.DType;
+import io.plora.kernels.Values;
 import io.plora.model.FloatFormat;
 import io.plora.model.Safetensors;
 import io.plora.model.TensorData;
@@ -46,9 +47,9 @@ record MergedWeight(Safetensors file, String name, LoraMatrices matrices, double
         double[] product = product(matrixRow);
         for (int column = 0; column < inputs; column++) {
             int element = row * inputs + column;
-            double value = FloatFormat.get(type, weights, element) + scale * product[column];
+            double value = Values.value(weights, type, element) + scale * product[column];
             FloatFormat.put(type, merged, element, (float) value);
-            if (!Float.isFinite(FloatFormat.get(type, merged, element))) {
+            if (!Float.isFinite(Values.value(merged, type, element))) {
                 throw new IllegalArgumentException(
                         "Element [%d, %d] of the merged (%s) is not finite in %s (%s). Maybe the adapter diverged."
                                 .formatted(matrixRow, column, name, type, value));

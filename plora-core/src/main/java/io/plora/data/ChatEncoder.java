@@ -85,7 +85,7 @@ record ChatEncoder(Conversation conversation) implements RowEncoder {
         try {
             return template.render(messages, addGenerationPrompt);
         } catch (IllegalArgumentException e) {
-            throw row.error("the chat template refuses the conversation: %s".formatted(e.getMessage()), e);
+            throw new IllegalArgumentException("%s: %s".formatted(row.where(), e.getMessage()), e);
         }
     }
 }

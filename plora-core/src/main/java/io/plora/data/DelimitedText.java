@@ -3,7 +3,6 @@ package io.plora.data;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.google.common.base.CharMatcher;
-import com.google.common.base.Throwables;
 import com.google.common.collect.AbstractIterator;
 import com.google.common.collect.Streams;
 import java.io.IOException;
@@ -13,6 +12,7 @@ import java.util.HashSet;
 import java.util.Iterator;
 import java.util.List;
 import java.util.stream.Stream;
+import org.apache.commons.csv.CSVException;
 import org.apache.commons.csv.CSVFormat;
 import org.apache.commons.csv.CSVParser;
 import org.apache.commons.csv.CSVRecord;
@@ -90,12 +90,15 @@ record DelimitedText(Path file, CSVFormat format, List<String> columns) implemen
                 }
                 return null;
             } catch (UncheckedIOException e) {
+                if (!(e.getCause() instanceof CSVException)) {
+                    throw e; // the file cannot be read
+                }
                 throw new IllegalArgumentException(
                         "%s: malformed at or after line (%d): %s. Maybe a quote is not closed or not doubled."
                                 .formatted(
                                         file,
                                         parser.getCurrentLineNumber(),
-                                        Throwables.getRootCause(e).getMessage()),
+                                        e.getCause().getMessage()),
                         e);
             }
         }

@@ -6,7 +6,7 @@ import org.slf4j.LoggerFactory;
 
 /** Applies the choice made for samples that are too long, and counts them. */
 final class LengthLimit {
-    private static final Logger LOG = LoggerFactory.getLogger(LengthLimit.class);
+    private static final Logger LOGGER = LoggerFactory.getLogger(LengthLimit.class);
 
     private final String source;
     private final int maxLength;
@@ -63,7 +63,7 @@ final class LengthLimit {
                                     .formatted(source, skipped, maxLength));
         }
         if (firstTooLong != null) {
-            LOG.warn(
+            LOGGER.warn(
                     "{}: of {} samples {} were cut to {} tokens and {} left out; the longest had {}",
                     source,
                     taken + skipped,

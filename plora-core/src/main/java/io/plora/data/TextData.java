@@ -130,7 +130,7 @@ public final class TextData implements TrainingData {
     }
 
     /** What becomes of longer samples, if it shall be otherwise than the sweep's choice. */
-    public TextData withTooLong(TooLong tooLong) {
+    public TextData withLongSamples(TooLong tooLong) {
         return new TextData(rows, encoder, limit, maxLength, tooLong);
     }
 

@@ -38,9 +38,7 @@ final class Utf8Lines extends AbstractIterator<Utf8Lines.Line> implements AutoCl
 
     static UncheckedIOException unreadable(Path file, IOException cause) {
         return new UncheckedIOException(
-                "%s: cannot be read (%s). Maybe the path is misspelt."
-                        .formatted(file, cause.getClass().getSimpleName()),
-                cause);
+                "%s: cannot be read (%s). Maybe the path is misspelt.".formatted(file, cause), cause);
     }
 
     @Override

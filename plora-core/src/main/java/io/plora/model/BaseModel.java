@@ -106,9 +106,10 @@ public final class BaseModel implements AutoCloseable {
 
     @Override
     public void close() {
-        checkpoint.close();
-        if (tokenizer != null) {
-            tokenizer.close();
+        try (checkpoint) {
+            if (tokenizer != null) {
+                tokenizer.close();
+            }
         }
     }
 

@@ -66,7 +66,9 @@ public final class Checkpoint implements AutoCloseable {
         JsonNode weightMap = StrictJson.readObject(index).path("weight_map");
         if (!weightMap.isObject() || weightMap.isEmpty()) {
             throw new ModelFormatException(
-                    index, "weight_map (%s) must map tensor names to files.".formatted(weightMap));
+                    index,
+                    "weight_map (%s) must map tensor names to files. Maybe download the index again."
+                            .formatted(weightMap));
         }
         for (Map.Entry<String, JsonNode> tensor : weightMap.properties()) {
             String name = tensor.getKey();
@@ -87,7 +89,9 @@ public final class Checkpoint implements AutoCloseable {
                 || text.isEmpty()
                 || !Path.of(text).equals(Path.of(text).getFileName())) {
             throw new ModelFormatException(
-                    index, "shard (%s) of tensor (%s) must be the name of a file.".formatted(fileName, tensor));
+                    index,
+                    "shard (%s) of tensor (%s) must be the name of a file. Maybe download the index again."
+                            .formatted(fileName, tensor));
         }
         Safetensors known = shards.get(text);
         if (known != null) {

@@ -14,6 +14,7 @@ final class ModelConfigReader {
 
     private static final Map<String, String> ARCHITECTURES =
             Map.of(LLAMA, "LlamaForCausalLM", QWEN2, "Qwen2ForCausalLM");
+    private static final String PARTIAL_ROTARY_FACTOR = "partial_rotary_factor";
     private static final int MIN_HEAD_SIZE = 32;
     private static final int MAX_HEAD_SIZE = 128;
 
@@ -119,6 +120,14 @@ final class ModelConfigReader {
     private RopeConfig rope() {
         JsonNode parameters = present("rope_parameters") ? json.path("rope_parameters") : json.path("rope_scaling");
         double theta = positive(parameters.has("rope_theta") ? parameters : json, "rope_theta", DEFAULT_ROPE_THETA);
+        JsonNode rotated = parameters.has(PARTIAL_ROTARY_FACTOR)
+                ? parameters.path(PARTIAL_ROTARY_FACTOR)
+                : json.path(PARTIAL_ROTARY_FACTOR);
+        require(
+                rotated.asDouble(1) == 1,
+                "%s (%s) is not supported, only 1: every value of a head rotates.",
+                PARTIAL_ROTARY_FACTOR,
+                rotated);
         String type =
                 parameters.path("rope_type").asText(parameters.path("type").asText("default"));
         return new RopeConfig(
@@ -128,7 +137,9 @@ final class ModelConfigReader {
                     case "llama3" -> llama3Scaling(parameters);
                     default ->
                         throw new ModelFormatException(
-                                file, "rope type (%s) is not supported, only default and llama3.".formatted(type));
+                                file,
+                                "rope type (%s) is not supported, only default and llama3. Maybe use a model that was trained with one of these."
+                                        .formatted(type));
                 });
     }
 

@@ -1,11 +1,13 @@
 package io.plora.model;
 
 import io.plora.kernels.DType;
+import io.plora.kernels.Values;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileChannel.MapMode;
 import java.nio.file.NoSuchFileException;
@@ -190,9 +192,8 @@ public final class Safetensors implements AutoCloseable {
         for (int from = 0; from < values.length; from += Math.min(CHUNK, values.length - from)) {
             int count = Math.min(CHUNK, values.length - from);
             ByteBuffer piece = bytes(name, (long) from * elementBytes, count * elementBytes);
-            for (int i = 0; i < count; i++) {
-                values[from + i] = FloatFormat.get(info.type(), piece, i);
-            }
+            Values.decode(
+                    piece, info.type(), FloatBuffer.wrap(values, from, count).slice());
         }
         return values;
     }

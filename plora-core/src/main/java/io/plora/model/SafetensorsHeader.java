@@ -25,6 +25,8 @@ record SafetensorsHeader(Map<String, String> metadata, Map<String, Entry> entrie
 
     static final String METADATA_KEY = "__metadata__";
 
+    private static final String DAMAGED = " Maybe the file is damaged: download or write it again.";
+
     /**
      * Where a tensor lies.
      *
@@ -63,10 +65,10 @@ record SafetensorsHeader(Map<String, String> metadata, Map<String, Entry> entrie
     private static Map<String, String> metadata(Path file, @Nullable JsonNode node) {
         Map<String, String> metadata = new LinkedHashMap<>();
         if (node != null) {
-            require(node.isObject(), file, "wrong header: %s (%s) must be an object.", METADATA_KEY, node);
+            requireIntact(node.isObject(), file, "%s (%s) must be an object.", METADATA_KEY, node);
             node.properties().forEach(property -> {
                 JsonNode value = property.getValue();
-                require(value.isTextual(), file, "wrong header: metadata (%s) must be text.", property.getKey());
+                requireIntact(value.isTextual(), file, "metadata (%s) must be text.", property.getKey());
                 metadata.put(property.getKey(), value.textValue());
             });
         }
@@ -77,17 +79,17 @@ record SafetensorsHeader(Map<String, String> metadata, Map<String, Entry> entrie
         JsonNode type = node.path("dtype");
         long[] shape = longs(node.path("shape"));
         long[] offsets = longs(node.path("data_offsets"));
-        require(
+        requireIntact(
                 type.isTextual() && shape != null && offsets != null && offsets.length == 2 && offsets[0] <= offsets[1],
                 file,
-                "wrong header: tensor (%s) must have a dtype, a shape and two data_offsets in order, found (%s).",
+                "tensor (%s) must have a dtype, a shape and two data_offsets in order, found (%s).",
                 name,
                 node);
         TensorInfo info = info(file, name, type.textValue(), shape);
-        require(
+        requireIntact(
                 info == null || info.bytes() == offsets[1] - offsets[0],
                 file,
-                "wrong header: tensor (%s) of type and shape (%s) does not fit data_offsets (%s).",
+                "tensor (%s) of type and shape (%s) does not fit data_offsets (%s).",
                 name,
                 info,
                 Arrays.toString(offsets));
@@ -103,7 +105,8 @@ record SafetensorsHeader(Map<String, String> metadata, Map<String, Entry> entrie
         } catch (ArithmeticException e) {
             throw new ModelFormatException(
                     file,
-                    "wrong header: tensor (%s) has an impossible shape (%s).".formatted(name, Arrays.toString(shape)),
+                    ("wrong header: tensor (%s) has an impossible shape (%s)." + DAMAGED)
+                            .formatted(name, Arrays.toString(shape)),
                     e);
         }
     }
@@ -126,10 +129,10 @@ record SafetensorsHeader(Map<String, String> metadata, Map<String, Entry> entrie
         String previous = "the header";
         for (Map.Entry<String, Entry> tensor : tensors) {
             long begin = tensor.getValue().begin();
-            require(
+            requireIntact(
                     begin == position,
                     file,
-                    "wrong header: tensor (%s) begins at byte (%d) of the data, %s (%s), which ends at byte (%d).",
+                    "tensor (%s) begins at byte (%d) of the data, %s (%s), which ends at byte (%d).",
                     tensor.getKey(),
                     begin,
                     begin < position ? "inside" : "with a gap after",
@@ -144,11 +147,15 @@ record SafetensorsHeader(Map<String, String> metadata, Map<String, Entry> entrie
                 "truncated: (%d) of (%d) bytes of data are missing. Maybe download or copy the file again.",
                 position - dataBytes,
                 position);
-        require(
+        requireIntact(
                 position == dataBytes,
                 file,
-                "wrong header: (%d) bytes at the end of the file belong to no tensor.",
+                "(%d) bytes at the end of the file belong to no tensor.",
                 dataBytes - position);
+    }
+
+    private static void requireIntact(boolean valid, Path file, String problem, @Nullable Object... values) {
+        require(valid, file, "wrong header: " + problem + DAMAGED, values);
     }
 
     private static void require(boolean valid, Path file, String problem, @Nullable Object... values) {

@@ -1,51 +1,33 @@
 package io.plora.report;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.Streams;
 import io.plora.space.LoraConfig;
-import io.plora.space.TargetModule;
-import java.lang.reflect.RecordComponent;
-import java.math.BigDecimal;
-import java.util.Collection;
+import io.plora.space.LoraConfigJson;
 import java.util.List;
 import java.util.stream.Collectors;
 
-/** The fields of {@link LoraConfig} as text, so that a field added there turns up in every table. */
+/** The fields of {@link LoraConfigJson} as text, so that a field added there turns up in every table. */
 final class ConfigColumns {
-    private static final List<RecordComponent> COMPONENTS = List.of(LoraConfig.class.getRecordComponents());
-
     private ConfigColumns() {}
 
     static List<String> names() {
-        return COMPONENTS.stream().map(RecordComponent::getName).toList();
+        return ImmutableList.copyOf(
+                LoraConfigJson.write(LoraConfig.builder().build()).fieldNames());
     }
 
     /** The value of the named field: target modules by their names with a space between, numbers without an exponent. */
     static String text(LoraConfig config, String name) {
-        Object value = value(config, name);
-        if (value instanceof Collection<?> values) {
-            return values.stream().map(ConfigColumns::text).collect(Collectors.joining(" "));
-        }
-        return text(value);
+        JsonNode value = LoraConfigJson.write(config).required(name);
+        return value.isArray()
+                ? Streams.stream(value).map(JsonNode::asText).collect(Collectors.joining(" "))
+                : text(value);
     }
 
-    private static String text(Object value) {
-        if (value instanceof TargetModule module) {
-            return module.moduleName();
-        }
-        return value instanceof Double number
-                ? BigDecimal.valueOf(number).stripTrailingZeros().toPlainString()
-                : value.toString();
-    }
-
-    private static Object value(LoraConfig config, String name) {
-        RecordComponent component = COMPONENTS.stream()
-                .filter(candidate -> candidate.getName().equals(name))
-                .findFirst()
-                .orElseThrow(() -> new IllegalArgumentException(
-                        "A LoRA configuration has no field (%s), only %s.".formatted(name, names())));
-        try {
-            return component.getAccessor().invoke(config);
-        } catch (ReflectiveOperationException e) {
-            throw new IllegalStateException("Field (%s) of a LoRA configuration is not readable.".formatted(name), e);
-        }
+    private static String text(JsonNode value) {
+        return value.isFloatingPointNumber()
+                ? value.decimalValue().stripTrailingZeros().toPlainString()
+                : value.asText();
     }
 }

@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * A trial as one record of CSV: id, status, the configuration's fields, then the evaluation that {@linkplain
  * Trial#evaluation speaks for the trial} with each metric and its standard error, then counts, folders and failure message.
- * What is not known is empty.
+ * What is not known is empty. {@link io.plora.space.SearchSpace#csv} reads the configurations back.
  */
 final class TrialCsv {
     private static final CSVFormat FORMAT =
@@ -29,12 +29,12 @@ final class TrialCsv {
     String header() throws IOException {
         List<String> names = new ArrayList<>(List.of("id", "status"));
         names.addAll(ConfigColumns.names());
-        names.addAll(List.of("epoch", "samplesSeen", "items"));
+        names.addAll(List.of("epoch", "samples_seen", "items"));
         for (Metric metric : Metric.values()) {
             names.add(metric.column());
             names.add(metric.column() + "_standard_error");
         }
-        names.addAll(List.of("trainingLoss", "steps", "tokens", "seconds", "lastAdapter", "bestAdapter", "failure"));
+        names.addAll(List.of("training_loss", "steps", "tokens", "seconds", "last_adapter", "best_adapter", "failure"));
         return line(names);
     }
 

@@ -4,7 +4,6 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.google.common.primitives.Bytes;
 import io.plora.Trial;
 import java.io.IOException;
-import java.io.RandomAccessFile;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -54,19 +53,12 @@ public final class TrialFiles {
         List<Trial> trials = files.parse(lines);
         try {
             Files.createDirectories(folder);
-            files.cutTo(lines.length);
-            DurableFile.replace(folder.resolve(CSV), files.csvOf(trials).getBytes(StandardCharsets.UTF_8));
+            DurableFile.cut(folder.resolve(JSON_LINES), lines.length);
+            DurableFile.replace(folder.resolve(CSV), files.csvOf(trials));
             return files;
         } catch (IOException e) {
             throw new UncheckedIOException(
                     "%s: cannot be written to (%s). Maybe choose another output folder.".formatted(folder, e), e);
-        }
-    }
-
-    private void cutTo(long length) throws IOException {
-        try (RandomAccessFile file =
-                new RandomAccessFile(folder.resolve(JSON_LINES).toFile(), "rw")) {
-            file.setLength(length);
         }
     }
 

@@ -9,26 +9,35 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonDeserializer;
 import com.fasterxml.jackson.databind.JsonSerializer;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.SerializerProvider;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.module.SimpleModule;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.plora.Metric;
 import io.plora.Trial;
-import io.plora.space.TargetModule;
+import io.plora.space.LoraConfig;
+import io.plora.space.LoraConfigJson;
 import java.io.IOException;
 import java.nio.file.Path;
 
-/** A trial as one line of JSON: its id, then the fields of {@link Trial}; paths are relative to the sweep's folder. */
+/**
+ * A trial as one line of JSON: its id, then the fields of {@link Trial} in snake case, the configuration as {@link
+ * LoraConfigJson} has it; paths are relative to the sweep's folder.
+ */
 final class TrialJson {
     private final ObjectMapper mapper;
 
     TrialJson(Path folder) {
-        SimpleModule paths = new SimpleModule()
+        SimpleModule module = new SimpleModule()
+                .addSerializer(LoraConfig.class, new ConfigWriter())
+                .addDeserializer(LoraConfig.class, new ConfigReader())
                 .addSerializer(Path.class, new PathWriter(folder))
                 .addDeserializer(Path.class, new PathReader(folder));
         mapper = JsonMapper.builder()
-                .addModule(paths)
-                .addMixIn(TargetModule.class, ModuleName.class)
+                .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
+                .addModule(module)
+                .addMixIn(Metric.class, MetricColumn.class)
                 .enable(DeserializationFeature.FAIL_ON_MISSING_CREATOR_PROPERTIES)
                 .enable(DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES)
                 .build();
@@ -60,9 +69,24 @@ final class TrialJson {
         return trial;
     }
 
-    private interface ModuleName {
+    private interface MetricColumn {
         @JsonValue
-        String moduleName();
+        String column();
+    }
+
+    private static final class ConfigWriter extends JsonSerializer<LoraConfig> {
+        @Override
+        public void serialize(LoraConfig config, JsonGenerator generator, SerializerProvider provider)
+                throws IOException {
+            generator.writeTree(LoraConfigJson.write(config));
+        }
+    }
+
+    private static final class ConfigReader extends JsonDeserializer<LoraConfig> {
+        @Override
+        public LoraConfig deserialize(JsonParser parser, DeserializationContext context) throws IOException {
+            return LoraConfigJson.read(context.readTree(parser));
+        }
     }
 
     private static final class PathWriter extends JsonSerializer<Path> {

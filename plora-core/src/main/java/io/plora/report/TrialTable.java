@@ -18,7 +18,7 @@ import java.util.stream.IntStream;
  * best; trials that did not finish have no position.
  */
 public final class TrialTable {
-    private static final Set<String> ALWAYS_SHOWN = Set.of("rank", "alpha", "learningRate", "batchSize");
+    private static final Set<String> ALWAYS_SHOWN = Set.of("rank", "alpha", "learning_rate", "batch_size");
 
     /** One column: its title, which side its cells keep to, and a cell's text. */
     private record Column(String title, boolean left, Function<Trial, String> cell) {}
@@ -32,8 +32,8 @@ public final class TrialTable {
         left("id", Trial::id);
         right("r", trial -> ConfigColumns.text(trial.config(), "rank"));
         right("alpha", trial -> ConfigColumns.text(trial.config(), "alpha"));
-        right("lr", trial -> ConfigColumns.text(trial.config(), "learningRate"));
-        right("batch", trial -> ConfigColumns.text(trial.config(), "batchSize"));
+        right("lr", trial -> ConfigColumns.text(trial.config(), "learning_rate"));
+        right("batch", trial -> ConfigColumns.text(trial.config(), "batch_size"));
         for (String name : varying()) {
             left(name, trial -> ConfigColumns.text(trial.config(), name));
         }

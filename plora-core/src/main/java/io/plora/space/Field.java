@@ -21,12 +21,8 @@ record Field<T>(String name, String alias, Function<String, T> parser, BiFunctio
 
     static final Field<Integer> RANK = field("rank", "r", Field::integer, LoraConfig.Builder::withRank);
     static final Field<Double> ALPHA = field("alpha", "lora_alpha", Field::real, LoraConfig.Builder::withAlpha);
-    static final Field<Double> ALPHA_OVER_RANK = new Field<>(
-            "alpha_over_rank",
-            "alpha_over_rank",
-            Field::real,
-            (config, ratio) ->
-                    config.toBuilder().withAlpha(ratio * config.rank()).build());
+    static final Field<Double> ALPHA_OVER_RANK =
+            new Field<>("alpha_over_rank", "alpha_over_rank", Field::real, Field::setAlphaOverRank);
     static final Field<Double> LEARNING_RATE =
             field("learning_rate", "learning_rate", Field::real, LoraConfig.Builder::withLearningRate);
     static final Field<Integer> BATCH_SIZE =
@@ -80,6 +76,14 @@ record Field<T>(String name, String alias, Function<String, T> parser, BiFunctio
                 alias,
                 parser,
                 (config, value) -> setter.apply(config.toBuilder(), value).build());
+    }
+
+    private static LoraConfig setAlphaOverRank(LoraConfig config, double ratio) {
+        if (!(ratio > 0)) { // the alpha that follows is not what anyone wrote
+            throw new IllegalArgumentException(
+                    "LoRA configuration: alpha over rank (%s) must be positive.".formatted(ratio));
+        }
+        return config.toBuilder().withAlpha(ratio * config.rank()).build();
     }
 
     static Optional<Field<?>> ofColumn(String column) {

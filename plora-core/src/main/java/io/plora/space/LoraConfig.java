@@ -126,7 +126,10 @@ public record LoraConfig(
                         .replaceAll("\\.(e|$)", "$1");
     }
 
-    /** Starts from the usual defaults: rank 16, alpha 32, learning rate 2e-4, batch size 1, all seven target modules. */
+    /**
+     * Starts from the usual defaults: rank 16, alpha 32, learning rate 2e-4, batch size 1, all seven target modules, AdamW with
+     * a constant learning rate and gradients clipped to norm 1, seed 0; no dropout, weight decay or warm-up.
+     */
     public static Builder builder() {
         return new Builder();
     }

@@ -5,17 +5,19 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.MapperFeature;
+import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.exc.ValueInstantiationException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 
 /**
- * JSON of a {@link LoraConfig}: one field for each component, named like it, target modules by their names in
- * checkpoints. What is written reads back as an equal configuration, to the last bit of every number.
+ * JSON of a {@link LoraConfig}: one field for each component, in snake case as in {@link SearchSpace#csv}, target modules by
+ * their names in checkpoints. What is written reads back as an equal configuration, to the last bit of every number.
  */
 public final class LoraConfigJson {
 
     private static final JsonMapper MAPPER = JsonMapper.builder()
+            .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
             .addMixIn(TargetModule.class, TargetModuleNames.class)
             .enable(DeserializationFeature.FAIL_ON_MISSING_CREATOR_PROPERTIES)
             .enable(DeserializationFeature.FAIL_ON_NULL_CREATOR_PROPERTIES)
@@ -32,6 +34,7 @@ public final class LoraConfigJson {
 
     private LoraConfigJson() {}
 
+    /** Fields in the order of the components. */
     public static ObjectNode write(LoraConfig config) {
         return MAPPER.valueToTree(config);
     }

@@ -23,7 +23,7 @@ import org.slf4j.LoggerFactory;
  * }</pre>
  */
 public abstract sealed class SearchSpace permits GridSpace, RandomSpace, ListedSpace, ConstrainedSpace, UnionSpace {
-    private static final Logger log = LoggerFactory.getLogger(SearchSpace.class);
+    private static final Logger LOGGER = LoggerFactory.getLogger(SearchSpace.class);
 
     SearchSpace() {}
 
@@ -52,6 +52,9 @@ public abstract sealed class SearchSpace permits GridSpace, RandomSpace, ListedS
      * {@code dropout}, {@code target_modules} (names separated by spaces), {@code weight_decay}, {@code warmup_ratio},
      * {@code schedule}, {@code rank_stabilized}, {@code lora_plus_ratio}, {@code max_gradient_norm}, {@code optimizer},
      * {@code seed}; PEFT's names such as {@code lora_alpha} are understood.
+     *
+     * <p>The file may also be a sweep's {@code trials.csv}, whole or some of its rows: where there is a column {@code id}, it
+     * must hold each configuration's {@link LoraConfig#id}, and columns that are no fields are passed over.
      *
      * @throws IllegalArgumentException naming file, line, column and value where the file is malformed
      * @throws java.io.UncheckedIOException if the file cannot be read
@@ -82,17 +85,12 @@ public abstract sealed class SearchSpace permits GridSpace, RandomSpace, ListedS
         }
         Set<LoraConfig> distinct = new LinkedHashSet<>(all);
         if (distinct.size() < all.size()) {
-            log.info(
+            LOGGER.info(
                     "Search space: left out {} duplicates, {} configurations remain",
                     all.size() - distinct.size(),
                     distinct.size());
         }
         return ImmutableList.copyOf(distinct);
-    }
-
-    /** How many configurations {@link #configs} leaves out because an equal one comes before. */
-    public final int duplicates() {
-        return Math.toIntExact(points().count() - points().distinct().count());
     }
 
     /** The configurations, possibly with duplicates. */

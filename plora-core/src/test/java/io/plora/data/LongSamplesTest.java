@@ -64,7 +64,10 @@ class LongSamplesTest {
                 .withPrompt("{q}")
                 .withAnswer("{a}");
 
-        assertThat(text.withMaxLength(3).withTooLong(TooLong.SKIP).load(CONTEXT).samples())
+        assertThat(text.withMaxLength(3)
+                        .withLongSamples(TooLong.SKIP)
+                        .load(CONTEXT)
+                        .samples())
                 .extracting(TinyModel::text)
                 .containsExactly("12<|im_end|>");
         assertThatThrownBy(() -> text.withMaxLength(100).load(CONTEXT.withMaxLength(4)))

@@ -41,6 +41,13 @@ class TextDataErrorsTest {
                 .hasMessageContainingAll(missing.toString(), "cannot be read", "NoSuchFile");
     }
 
+    @Test
+    void folderInPlaceOfAFile() {
+        assertThatThrownBy(() -> TextData.csv(folder).withAnswer("{a}").load(CONTEXT))
+                .isInstanceOf(UncheckedIOException.class)
+                .hasMessageContainingAll(folder + ": cannot be read", "Is a directory");
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"", "\n\n", "\uFEFF"})
     void emptyFile(String content) throws IOException {

@@ -108,7 +108,8 @@ class CheckpointTest {
         assertThatThrownBy(() -> Checkpoint.open(folder))
                 .isInstanceOf(ModelFormatException.class)
                 .hasMessageStartingWith(path + ": ")
-                .hasMessageContaining(problem);
+                .hasMessageContaining(problem)
+                .hasMessageContaining("Maybe");
     }
 
     private void writeShard(String fileName, String tensor, float value) {

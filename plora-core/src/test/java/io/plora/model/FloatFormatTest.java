@@ -3,6 +3,7 @@ package io.plora.model;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.plora.kernels.DType;
+import io.plora.kernels.Values;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Random;
@@ -11,21 +12,6 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 class FloatFormatTest {
-
-    @Test
-    void everyFloat16HasItsValue() {
-        for (int bits = 0; bits < 0x7C00; bits++) {
-            int exponent = bits >> 10;
-            int fraction = bits & 0x3FF;
-            double expected = exponent == 0 ? fraction * 0x1p-24 : (1 + fraction / 1024.0) * Math.pow(2, exponent - 15);
-            assertThat((double) FloatFormat.fromFloat16((short) bits)).isEqualTo(expected);
-            assertThat((double) FloatFormat.fromFloat16((short) (bits | 0x8000)))
-                    .isEqualTo(-expected);
-        }
-        assertThat(FloatFormat.fromFloat16((short) 0x7C00)).isEqualTo(Float.POSITIVE_INFINITY);
-        assertThat(FloatFormat.fromFloat16((short) 0xFC00)).isEqualTo(Float.NEGATIVE_INFINITY);
-        assertThat(FloatFormat.fromFloat16((short) 0x7E01)).isNaN();
-    }
 
     @ParameterizedTest
     @EnumSource(
@@ -84,12 +70,12 @@ class FloatFormatTest {
     void elementsAreFoundByTheirIndex(DType type) {
         ByteBuffer values = ByteBuffer.allocate(3 * type.bytes()).order(ByteOrder.LITTLE_ENDIAN);
         FloatFormat.put(type, values, 2, -0.75f);
-        assertThat(FloatFormat.get(type, values, 2)).isEqualTo(-0.75f);
-        assertThat(FloatFormat.get(type, values, 1)).isZero();
+        assertThat(Values.value(values, type, 2)).isEqualTo(-0.75f);
+        assertThat(Values.value(values, type, 1)).isZero();
     }
 
     private static float decode(DType type, int bits) {
-        return type == DType.F16 ? FloatFormat.fromFloat16((short) bits) : FloatFormat.fromBfloat16((short) bits);
+        return type == DType.F16 ? Values.float16ToFloat((short) bits) : Values.bfloat16ToFloat((short) bits);
     }
 
     private static int encode(DType type, float value) {

@@ -165,7 +165,9 @@ class ModelConfigTest {
                 "rope_scaling | {\"rope_type\": \"yarn\", \"factor\": 4.0} | rope type (yarn)",
                 "rope_parameters | {\"rope_type\": \"dynamic\", \"rope_theta\": 1e4} | rope type (dynamic)",
                 "rope_parameters | {\"rope_type\": \"longrope\", \"rope_theta\": 1e4} | rope type (longrope)",
-                "rope_scaling | {\"rope_type\": \"llama3\"} | low_freq_factor"
+                "rope_scaling | {\"rope_type\": \"llama3\"} | low_freq_factor",
+                "partial_rotary_factor | 0.5 | partial_rotary_factor (0.5)",
+                "rope_parameters | {\"partial_rotary_factor\": 0.25} | partial_rotary_factor (0.25)"
             })
     void whatIsNotSupportedIsRefusedWithFileAndValue(String name, String value, String named) {
         set(name, value);

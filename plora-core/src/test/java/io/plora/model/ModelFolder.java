@@ -3,6 +3,7 @@ package io.plora.model;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.plora.kernels.DType;
+import io.plora.kernels.Values;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
@@ -60,7 +61,7 @@ final class ModelFolder {
         float[] drawn = new float[(int) Arrays.stream(shape).reduce(1, (a, b) -> a * b)];
         for (int i = 0; i < drawn.length; i++) {
             FloatFormat.put(type, rounded, 0, (float) random.nextGaussian());
-            drawn[i] = FloatFormat.get(type, rounded, 0);
+            drawn[i] = Values.value(rounded, type, 0);
         }
         shapes.put(name, shape);
         values.put(name, drawn);

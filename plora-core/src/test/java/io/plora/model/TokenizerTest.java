@@ -2,13 +2,19 @@ package io.plora.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.params.provider.Arguments.arguments;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class TokenizerTest {
@@ -28,6 +34,38 @@ class TokenizerTest {
     void decodingGivesTheTextThatWasEncoded(String text) {
         try (Tokenizer tokenizer = Tokenizer.open(TINY)) {
             assertThat(tokenizer.decode(tokenizer.encode(text))).isEqualTo(text);
+        }
+    }
+
+    /** Ids of the Python package tokenizers 0.23.2. */
+    @ParameterizedTest
+    @MethodSource
+    void idsAreThoseOfHuggingFacesTokenizers(String text, int[] ids) {
+        try (Tokenizer tokenizer = Tokenizer.open(TINY)) {
+            assertThat(tokenizer.encode(text)).isEqualTo(ids);
+        }
+    }
+
+    static Stream<Arguments> idsAreThoseOfHuggingFacesTokenizers() {
+        return Stream.of(
+                arguments("<|im_end|<|im_end|>\n", new int[] {30, 94, 341, 65, 1534, 94, 2, 201}),
+                arguments(" don't  I'LL", new int[] {1037, 832, 223, 387, 9, 46, 46}),
+                arguments("1.5e-3 \u0661\u0662", new int[] {19, 16, 23, 71, 15, 21, 223, 152, 97, 152, 98}),
+                arguments("e\u0301 \u00e9", new int[] {130, 105, 2339, 105}),
+                arguments("\u00a0\u2003x\u200b", new int[] {129, 257, 710, 228, 90, 710, 236}));
+    }
+
+    @Test
+    void threadsMayShareIt() {
+        try (Tokenizer tokenizer = Tokenizer.open(TINY)) {
+            List<int[]> alone = IntStream.range(0, 500)
+                    .mapToObj(i -> tokenizer.encode("What is " + i + " + 3?"))
+                    .toList();
+            List<int[]> together = IntStream.range(0, 500)
+                    .parallel()
+                    .mapToObj(i -> tokenizer.encode("What is " + i + " + 3?"))
+                    .toList();
+            assertThat(together).usingRecursiveComparison().isEqualTo(alone);
         }
     }
 

@@ -69,7 +69,7 @@ public final class ParityFixture {
                     description.required("name").textValue(),
                     description.required("model").textValue(),
                     config,
-                    description.required("warmupSteps").intValue(),
+                    description.required("warmup_steps").intValue(),
                     list(description.required("batches"), batch -> list(batch, ParityFixture::sample)),
                     list(description.required("steps"), ParityFixture::step),
                     initial(trained),
@@ -79,7 +79,7 @@ public final class ParityFixture {
                             tensors.floats("logits.first"),
                             tensors.floats("logits.last"),
                             tensors.floats("logits.sampled"),
-                            description.required("logitsStride").intValue()));
+                            description.required("logits_stride").intValue()));
         }
     }
 
@@ -109,8 +109,8 @@ public final class ParityFixture {
                 .toArray();
         return new ParityStep(
                 json.required("loss").doubleValue(),
-                json.required("gradientNorm").doubleValue(),
-                json.required("learningRate").doubleValue(),
+                json.required("gradient_norm").doubleValue(),
+                json.required("learning_rate").doubleValue(),
                 projections);
     }
 

@@ -33,12 +33,12 @@ import org.junit.jupiter.api.io.TempDir;
 class ParityFixtureTest {
 
     private static final String DESCRIPTION = """
-            {"name": "small", "model": "tiny-llama", "warmupSteps": 1, "logitsStride": 2,
-             "config": {"rank": 1, "alpha": 2, "learningRate": 0.001, "batchSize": 2, "dropout": 0.0,
-                        "targetModules": ["v_proj"], "weightDecay": 0.1, "warmupRatio": 0.5, "schedule": "LINEAR",
-                        "rankStabilized": true, "loraPlusRatio": 1.0, "maxGradientNorm": 0.5, "optimizer": "SGD", "seed": 0},
+            {"name": "small", "model": "tiny-llama", "warmup_steps": 1, "logits_stride": 2,
+             "config": {"rank": 1, "alpha": 2, "learning_rate": 0.001, "batch_size": 2, "dropout": 0.0,
+                        "target_modules": ["v_proj"], "weight_decay": 0.1, "warmup_ratio": 0.5, "schedule": "LINEAR",
+                        "rank_stabilized": true, "lora_plus_ratio": 1.0, "max_gradient_norm": 0.5, "optimizer": "SGD", "seed": 0},
              "batches": [[{"tokens": [7, 8, 9], "answer": "010"}, {"tokens": [5, 6], "answer": "01"}]],
-             "steps": [{"loss": 1.5, "gradientNorm": 2.0, "learningRate": 0.0, "projections": [1.0, -2.0]}]}
+             "steps": [{"loss": 1.5, "gradient_norm": 2.0, "learning_rate": 0.0, "projections": [1.0, -2.0]}]}
             """;
 
     @TempDir

@@ -9,6 +9,7 @@ import io.plora.Trial;
 import io.plora.kernels.OptimizerStep;
 import io.plora.space.LoraConfig;
 import io.plora.space.Schedule;
+import io.plora.space.SearchSpace;
 import io.plora.space.TargetModule;
 import java.io.IOException;
 import java.io.Reader;
@@ -136,16 +137,16 @@ class TrialFilesTest {
                 .containsEntry("status", "finished")
                 .containsEntry("rank", "8")
                 .containsEntry("alpha", "12.5")
-                .containsEntry("learningRate", "0.0003")
-                .containsEntry("batchSize", "4")
+                .containsEntry("learning_rate", "0.0003")
+                .containsEntry("batch_size", "4")
                 .containsEntry("dropout", "0.05")
-                .containsEntry("targetModules", "q_proj down_proj")
-                .containsEntry("weightDecay", "0.01")
-                .containsEntry("warmupRatio", "0.1")
+                .containsEntry("target_modules", "q_proj down_proj")
+                .containsEntry("weight_decay", "0.01")
+                .containsEntry("warmup_ratio", "0.1")
                 .containsEntry("schedule", "COSINE")
-                .containsEntry("rankStabilized", "true")
-                .containsEntry("loraPlusRatio", "16")
-                .containsEntry("maxGradientNorm", "0.5")
+                .containsEntry("rank_stabilized", "true")
+                .containsEntry("lora_plus_ratio", "16")
+                .containsEntry("max_gradient_norm", "0.5")
                 .containsEntry("optimizer", "SGD")
                 .containsEntry("seed", "-7");
     }
@@ -157,20 +158,37 @@ class TrialFilesTest {
 
         assertThat(record.toMap())
                 .containsEntry("epoch", "1")
-                .containsEntry("samplesSeen", "40")
+                .containsEntry("samples_seen", "40")
                 .containsEntry("items", "3")
                 .containsEntry("validation_loss", "2.25")
                 .containsEntry("accuracy", "")
                 .containsEntry("matthews_standard_error", "")
-                .containsEntry("trainingLoss", "1.75")
+                .containsEntry("training_loss", "1.75")
                 .containsEntry("steps", "20")
                 .containsEntry("tokens", "12345")
                 .containsEntry("seconds", "1.5")
-                .containsEntry("lastAdapter", "adapters/a/last")
-                .containsEntry("bestAdapter", "adapters/a/best")
+                .containsEntry("last_adapter", "adapters/a/last")
+                .containsEntry("best_adapter", "adapters/a/best")
                 .containsEntry("failure", "");
         assertThat(Double.parseDouble(record.get("validation_loss_standard_error")))
                 .isEqualTo(complete.evaluation().standardError(Metric.VALIDATION_LOSS));
+    }
+
+    @Test
+    void csvIsASearchSpaceOfItsConfigurations() {
+        write(complete, failed);
+
+        assertThat(SearchSpace.csv(folder.resolve(TrialFiles.CSV)).configs())
+                .containsExactly(complete.config(), failed.config());
+    }
+
+    @Test
+    void jsonHasTheNamesOfTheCsv() throws IOException {
+        write(complete);
+
+        assertThat(Files.readString(folder.resolve(TrialFiles.JSON_LINES)))
+                .contains("\"learning_rate\":3.0E-4", "\"target_modules\":[\"q_proj\",\"down_proj\"]")
+                .contains("\"samples_seen\":40", "\"validation_loss\":2.25", "\"best_adapter\":\"adapters/a/best\"");
     }
 
     @Test

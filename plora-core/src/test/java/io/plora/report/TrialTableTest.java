@@ -65,7 +65,7 @@ class TrialTableTest {
         String header =
                 TrialTable.of(result(attention, mlp)).lines().findFirst().orElseThrow();
 
-        assertThat(header).contains("targetModules").doesNotContain("dropout").doesNotContain("seed");
+        assertThat(header).contains("target_modules").doesNotContain("dropout").doesNotContain("seed");
         assertThat(TrialTable.of(result(attention, mlp)))
                 .contains("  q_proj v_proj  ")
                 .contains("  up_proj        ");

@@ -31,19 +31,19 @@ class LoraConfigJsonTest {
     }
 
     @Test
-    void fieldsHaveTheNamesOfTheComponents() {
+    void fieldsHaveTheNamesOfTheComponentsInSnakeCase() {
         LoraConfig config = LoraConfig.builder()
                 .withTargetModules(EnumSet.of(TargetModule.V_PROJ, TargetModule.Q_PROJ))
                 .build();
         assertThat(LoraConfigJson.write(config).toString())
-                .isEqualTo("{\"rank\":16,\"alpha\":32.0,\"learningRate\":2.0E-4,\"batchSize\":1,\"dropout\":0.0,"
-                        + "\"targetModules\":[\"q_proj\",\"v_proj\"],\"weightDecay\":0.0,\"warmupRatio\":0.0,"
-                        + "\"schedule\":\"CONSTANT\",\"rankStabilized\":false,\"loraPlusRatio\":1.0,"
-                        + "\"maxGradientNorm\":1.0,\"optimizer\":\"ADAMW\",\"seed\":0}");
+                .isEqualTo("{\"rank\":16,\"alpha\":32.0,\"learning_rate\":2.0E-4,\"batch_size\":1,\"dropout\":0.0,"
+                        + "\"target_modules\":[\"q_proj\",\"v_proj\"],\"weight_decay\":0.0,\"warmup_ratio\":0.0,"
+                        + "\"schedule\":\"CONSTANT\",\"rank_stabilized\":false,\"lora_plus_ratio\":1.0,"
+                        + "\"max_gradient_norm\":1.0,\"optimizer\":\"ADAMW\",\"seed\":0}");
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"rank", "alpha", "targetModules", "schedule", "rankStabilized", "seed"})
+    @ValueSource(strings = {"rank", "alpha", "target_modules", "schedule", "rank_stabilized", "seed"})
     void aMissingFieldIsNamed(String field) {
         ObjectNode json = LoraConfigJson.write(LoraConfig.builder().build());
         json.remove(field);
@@ -60,9 +60,9 @@ class LoraConfigJsonTest {
                 "'\"rank\": 0'                    | 'LoRA configuration: rank (0) must be from 1 to 256.'",
                 "'\"rank\": 1.5'                  | cannot be read",
                 "'\"rank\": \"8\"'                | cannot be read",
-                "'\"learningRate\": -0.1'         | 'learningRate (-0.1) must be zero or positive'",
-                "'\"learningRate\": null'         | cannot be read",
-                "'\"targetModules\": [\"x_proj\"]'| x_proj",
+                "'\"learning_rate\": -0.1'         | 'learningRate (-0.1) must be zero or positive'",
+                "'\"learning_rate\": null'         | cannot be read",
+                "'\"target_modules\": [\"x_proj\"]'| x_proj",
                 "'\"schedule\": \"SQUARE\"'       | SQUARE",
                 "'\"optimizer\": 1'               | cannot be read",
                 "'\"flavour\": 1'                 | flavour",

@@ -93,7 +93,6 @@ class SearchSpaceTest {
                 SearchSpace.grid().rank(8, 16).and(SearchSpace.grid().rank(16, 32));
 
         assertThat(space.configs()).extracting(LoraConfig::rank).containsExactly(8, 16, 32);
-        assertThat(space.duplicates()).isEqualTo(1);
     }
 
     @Test
@@ -123,6 +122,8 @@ class SearchSpaceTest {
         assertThatThrownBy(() -> SearchSpace.grid().rank(8, 0)).hasMessageContaining("rank (0) must be from 1 to 256");
         assertThatThrownBy(() -> SearchSpace.grid().learningRate(-1e-4))
                 .hasMessageContaining("learningRate (-1.0E-4) must be zero or positive");
+        assertThatThrownBy(() -> SearchSpace.grid().alphaOverRank(-0.5))
+                .hasMessage("LoRA configuration: alpha over rank (-0.5) must be positive.");
         assertThatThrownBy(() -> SearchSpace.grid().targetModules("attention"))
                 .hasMessageContaining("Unknown target module (attention)");
         assertThatThrownBy(() -> SearchSpace.random(3, 1).dropout(0, 1.5)).hasMessageContaining("dropout (1.5)");

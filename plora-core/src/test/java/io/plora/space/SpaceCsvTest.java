@@ -87,11 +87,22 @@ class SpaceCsvTest {
                 .containsExactly(4);
     }
 
+    @Test
+    void columnsBesideIdsAreNoFields() throws IOException {
+        LoraConfig config = LoraConfig.builder().withRank(4).withAlpha(8).build();
+
+        assertThat(SearchSpace.csv(file("id,status,alpha,rank\n%s,finished,8,4\n".formatted(config.id())))
+                        .configs())
+                .containsExactly(config);
+    }
+
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
             value = {
                 "rank,rnak;8,1                  | line 1: unknown column (rnak). Maybe use one of rank, alpha,",
+                "id,rank;r8,8                   | line 2: id (r8) is not that of the configuration (r8-a32-",
+                "alpha_over_rank;-1             | line 2, column alpha_over_rank, value (-1): LoRA configuration: alpha over",
                 "alpha,lora_alpha;8,1           | line 1: columns (alpha) and (lora_alpha) are the same field.",
                 "alpha,alpha_over_rank;8,1      | line 1: columns (alpha) and (alpha_over_rank) both set alpha.",
                 "rank,learning_rate;8,1e-4;8,1x | line 3, column learning_rate, value (1x): This is no number.",
@@ -119,7 +130,7 @@ class SpaceCsvTest {
 
         assertThatThrownBy(() -> SearchSpace.csv(file))
                 .isInstanceOf(UncheckedIOException.class)
-                .hasMessageContaining(file.toString());
+                .hasMessageStartingWith(file + ": cannot be read as CSV (java.nio.file.NoSuchFileException");
     }
 
     @Test

@@ -37,7 +37,8 @@ public final class Values {
         }
     }
 
-    private static float value(ByteBuffer bytes, DType type, int index) {
+    /** Element {@code index} of little-endian values; double precision is rounded to float32. */
+    public static float value(ByteBuffer bytes, DType type, int index) {
         return switch (type) {
             case F64 -> (float) bytes.getDouble(8 * index);
             case F32 -> bytes.getFloat(4 * index);
