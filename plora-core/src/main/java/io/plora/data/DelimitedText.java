@@ -12,7 +12,6 @@ import java.util.HashSet;
 import java.util.Iterator;
 import java.util.List;
 import java.util.stream.Stream;
-import org.apache.commons.csv.CSVException;
 import org.apache.commons.csv.CSVFormat;
 import org.apache.commons.csv.CSVParser;
 import org.apache.commons.csv.CSVRecord;
@@ -90,8 +89,8 @@ record DelimitedText(Path file, CSVFormat format, List<String> columns) implemen
                 }
                 return null;
             } catch (UncheckedIOException e) {
-                if (!(e.getCause() instanceof CSVException)) {
-                    throw e; // the file cannot be read
+                if (e.getCause().getClass() != IOException.class) {
+                    throw e; // a special one, such as of malformed UTF-8; the parser's own are plain
                 }
                 throw new IllegalArgumentException(
                         "%s: malformed at or after line (%d): %s. Maybe a quote is not closed or not doubled."
