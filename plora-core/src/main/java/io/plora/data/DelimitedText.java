@@ -89,8 +89,8 @@ record DelimitedText(Path file, CSVFormat format, List<String> columns) implemen
                 }
                 return null;
             } catch (UncheckedIOException e) {
-                if (e.getCause().getClass() != IOException.class) {
-                    throw e; // a special one, such as of malformed UTF-8; the parser's own are plain
+                if (!isOfParser(e.getCause())) {
+                    throw e; // the file cannot be read
                 }
                 throw new IllegalArgumentException(
                         "%s: malformed at or after line (%d): %s. Maybe a quote is not closed or not doubled."
@@ -100,6 +100,12 @@ record DelimitedText(Path file, CSVFormat format, List<String> columns) implemen
                                         e.getCause().getMessage()),
                         e);
             }
+        }
+
+        /** The parser's own exceptions are plain ones; their messages begin with the line. */
+        private static boolean isOfParser(Throwable cause) {
+            String message = cause.getMessage();
+            return cause.getClass() == IOException.class && message != null && message.startsWith("(");
         }
 
         private Row row(CSVRecord record) {
