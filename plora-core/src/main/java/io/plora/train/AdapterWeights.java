@@ -1,5 +1,6 @@
 package io.plora.train;
 
+import com.google.common.hash.Hashing;
 import io.plora.adapter.LoraMatrices;
 import io.plora.adapter.ModuleKey;
 import io.plora.adapter.PeftAdapter;
@@ -49,8 +50,12 @@ public final class AdapterWeights {
         float[] values = new float[Math.toIntExact(weights.layout.size())];
         for (AdapterLayout.Slot slot : weights.layout.slots()) {
             double bound = 1 / Math.sqrt(slot.inputs());
-            SplittableRandom random =
-                    new SplittableRandom(config.seed() * 0x9E3779B97F4A7C15L + number(slot.layer(), slot.module()));
+            SplittableRandom random = new SplittableRandom(Hashing.murmur3_128()
+                    .newHasher()
+                    .putLong(config.seed())
+                    .putInt(number(slot.layer(), slot.module()))
+                    .hash()
+                    .asLong()); // hashed: streams of neighbouring seeds would overlap
             int start = Math.toIntExact(slot.aOffset());
             for (int i = 0; i < slot.rank() * slot.inputs(); i++) {
                 values[start + i] = (float) ((2 * random.nextDouble() - 1) * bound);

@@ -16,7 +16,7 @@ final class BatchBuilder {
     private final ImmutableIntArray.Builder tokens = ImmutableIntArray.builder();
     private final ImmutableIntArray.Builder targets = ImmutableIntArray.builder();
     private final ImmutableLongArray.Builder dropoutKeys = ImmutableLongArray.builder();
-    private final List<Float> lossWeights = new ArrayList<>();
+    private final List<Float> lossWeights = new ArrayList<>(); // of each sample
     private int rows;
 
     /** Rows so far. */
@@ -37,12 +37,13 @@ final class BatchBuilder {
      */
     BatchBuilder sample(Sample sample, float lossWeight, LoraConfig config, int epoch, int index) {
         sequenceStarts.add(rows);
+        lossWeights.add(lossWeight);
+        long adapter = config.dropout() > 0 ? config.key() : 0; // nobody asks for keys without dropout
         for (int position = 0; position < sample.rows(); position++) {
             boolean trained = sample.answer()[position + 1];
             tokens.add(sample.tokens()[position]);
             targets.add(trained ? sample.tokens()[position + 1] : -1);
-            lossWeights.add(trained ? lossWeight : 0);
-            dropoutKeys.add(Dropout.rowKey(config.seed(), config.key(), epoch, index, position));
+            dropoutKeys.add(adapter == 0 ? 0 : Dropout.rowKey(config.seed(), adapter, epoch, index, position));
         }
         rows += sample.rows();
         return this;
@@ -58,15 +59,19 @@ final class BatchBuilder {
     }
 
     private PackedBatch build(boolean dropout) {
+        int[] starts = sequenceStarts.add(rows).build().toArray();
+        int[] targetOfRow = targets.build().toArray();
         float[] weights = new float[rows];
-        for (int row = 0; row < rows; row++) {
-            weights[row] = lossWeights.get(row);
+        for (int sequence = 0; sequence < starts.length - 1; sequence++) {
+            for (int row = starts[sequence]; row < starts[sequence + 1]; row++) {
+                weights[row] = targetOfRow[row] < 0 ? 0 : lossWeights.get(sequence);
+            }
         }
         return new PackedBatch(
                 adapterStarts.add(rows).build().toArray(),
-                sequenceStarts.add(rows).build().toArray(),
+                starts,
                 tokens.build().toArray(),
-                targets.build().toArray(),
+                targetOfRow,
                 weights,
                 dropout ? dropoutKeys.build().toArray() : null);
     }

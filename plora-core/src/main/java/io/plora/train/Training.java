@@ -53,6 +53,11 @@ public final class Training {
         if (epochs < 1) {
             throw new IllegalArgumentException("Number of epochs (%d) must be at least 1.".formatted(epochs));
         }
+        if (position.epoch() > epochs || position.samples() >= data.size()) {
+            throw new IllegalArgumentException(
+                    "Training data (%s) of (%d) samples and (%d) epochs end before position (%s). Maybe they have changed."
+                            .formatted(data.name(), data.size(), epochs, position));
+        }
         this.weights = weights;
         this.data = data;
         this.epochs = epochs;
