@@ -70,10 +70,12 @@ public final class LoraSweep {
     }
 
     /**
-     * Runs the sweep in this thread, to its end. When the JVM is shut down meanwhile (Ctrl-C), the iterations in progress end
-     * and what runs is saved first.
+     * Runs the sweep to its end and waits for it. When the JVM is shut down meanwhile (Ctrl-C, SIGTERM), or this thread is
+     * interrupted, the sweep is cancelled as by {@link SweepHandle#cancel}: iterations in progress end and what runs is saved
+     * first. An interrupt stays set.
      *
-     * @throws IllegalArgumentException if something about model, data, space or output folder is wrong, naming it
+     * @throws IllegalArgumentException if something about data, space or output folder is wrong, naming it
+     * @throws io.plora.model.ModelFormatException if the model or the initial adapter cannot be used
      * @throws IllegalStateException if a device failed; trials that ended before are on record
      */
     public SweepResult run() {
@@ -81,6 +83,7 @@ public final class LoraSweep {
             Thread hook = new Thread(handle::close, "plora shutdown");
             Runtime.getRuntime().addShutdownHook(hook);
             try {
+                handle.awaitOrCancel();
                 return handle.await();
             } finally {
                 removeHook(hook);
@@ -97,7 +100,7 @@ public final class LoraSweep {
         }
     }
 
-    /** Starts the sweep in a thread of its own. */
+    /** Starts the sweep in a thread of its own, which keeps the JVM alive; what {@link #run} throws, the handle tells. */
     public SweepHandle start() {
         Run run = new Run();
         CompletableFuture<SweepResult> result = new CompletableFuture<>();
@@ -226,7 +229,10 @@ public final class LoraSweep {
             return this;
         }
 
-        /** Folder of a saved adapter that every trial starts from; its rank and target modules must be those of the space. */
+        /**
+         * Folder of a saved adapter that every trial starts from; its rank and target modules must be those of the space. A and
+         * B are taken as they are, so another alpha scales what they add to the base model.
+         */
         public Builder withInitialAdapter(Path folder) {
             this.initialAdapter = once("withInitialAdapter", this.initialAdapter, folder);
             return this;
@@ -333,14 +339,8 @@ public final class LoraSweep {
         }
 
         private SweepSpec spec(BaseModel model) {
-            EncodingContext context = new EncodingContext(
-                    model.tokenizer(),
-                    model.chatTemplate(),
-                    model.config().vocabularySize(),
-                    Math.min(
-                            orElse(maxLength, DEFAULT_MAX_LENGTH),
-                            model.config().maxPositions()),
-                    orElse(tooLong, TooLong.REFUSE));
+            EncodingContext context =
+                    EncodingContext.of(model, orElse(maxLength, DEFAULT_MAX_LENGTH), orElse(tooLong, TooLong.REFUSE));
             Dataset training = required("withTrainingData", trainingData).load(context);
             Validation validation = new Validation(
                     load(validationData, data -> data.load(context)),
@@ -351,7 +351,7 @@ public final class LoraSweep {
                     training,
                     validation,
                     orElse(epochs, 1),
-                    metric(validation),
+                    orElse(metric, validationData == null ? Metric.ACCURACY : Metric.VALIDATION_LOSS),
                     orElse(policy, new GreedyPacking()),
                     devices.isEmpty() ? List.of(ComputeDevice.cpu()) : devices,
                     orElse(tokenBudget, DEFAULT_TOKEN_BUDGET),
@@ -372,19 +372,6 @@ public final class LoraSweep {
                             : config)
                     .distinct()
                     .toList();
-        }
-
-        private Metric metric(Validation validation) {
-            Metric wanted = orElse(metric, validationData == null ? Metric.ACCURACY : Metric.VALIDATION_LOSS);
-            if (!validation.metrics().contains(wanted)) {
-                throw new IllegalArgumentException(
-                        "Metric (%s) cannot be measured with this validation data, only %s can. Maybe call %s."
-                                .formatted(
-                                        wanted,
-                                        validation.metrics(),
-                                        validationTask == null ? "withValidationTask" : "withValidationData"));
-            }
-            return wanted;
         }
     }
 }

@@ -2,6 +2,7 @@ package io.plora;
 
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutionException;
 
 /** A sweep that runs on a thread of its own. Closing it cancels the sweep and waits for its end. */
 public final class SweepHandle implements AutoCloseable {
@@ -26,7 +27,7 @@ public final class SweepHandle implements AutoCloseable {
     }
 
     /**
-     * Waits for the sweep's end.
+     * Waits for the sweep's end, also when this thread is interrupted meanwhile; the interrupt stays set.
      *
      * @throws RuntimeException as {@link LoraSweep#run()} would have thrown it
      */
@@ -41,6 +42,18 @@ public final class SweepHandle implements AutoCloseable {
                 throw error;
             }
             throw e;
+        }
+    }
+
+    /** Waits for the sweep's end; an interrupt of this thread cancels the sweep and stays set. */
+    void awaitOrCancel() {
+        try {
+            toFuture().handle((end, failure) -> true).get();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            cancel();
+        } catch (ExecutionException e) {
+            throw new IllegalStateException("A future that handles failures failed.", e);
         }
     }
 

@@ -111,6 +111,26 @@ public final class PeftAdapter {
                 requireShape(key, matrices, model.outputs(key.module()), model.inputs(key.module())));
     }
 
+    /**
+     * Checks that a training with a configuration can go on with the adapter: its rank and target modules are the adapter's.
+     * Other fields may differ; another alpha scales what the adapter adds.
+     *
+     * @throws IllegalArgumentException naming both
+     */
+    public void requireFits(LoraConfig other) {
+        if (other.rank() != config.rank() || !other.targetModules().equals(config.targetModules())) {
+            throw new IllegalArgumentException(
+                    ("The saved adapter has rank (%d) and target modules (%s), configuration (%s) rank (%d) and target modules"
+                                    + " (%s). Maybe give the configuration those of the adapter.")
+                            .formatted(
+                                    config.rank(),
+                                    config.targetModules(),
+                                    other.id(),
+                                    other.rank(),
+                                    other.targetModules()));
+        }
+    }
+
     /** Checks the shape of the weight that a module is added to. */
     void requireShape(ModuleKey key, LoraMatrices matrices, long outputs, long inputs) {
         if (matrices.outputs() != outputs || matrices.inputs() != inputs) {

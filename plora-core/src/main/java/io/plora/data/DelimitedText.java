@@ -12,7 +12,6 @@ import java.util.HashSet;
 import java.util.Iterator;
 import java.util.List;
 import java.util.stream.Stream;
-import org.apache.commons.csv.CSVException;
 import org.apache.commons.csv.CSVFormat;
 import org.apache.commons.csv.CSVParser;
 import org.apache.commons.csv.CSVRecord;
@@ -26,9 +25,9 @@ import org.jspecify.annotations.Nullable;
 record DelimitedText(Path file, CSVFormat format, List<String> columns) implements RowSource {
     /** RFC 4180: fields may be quoted, and then hold commas, quotes and line breaks. */
     static final CSVFormat CSV =
-            CSVFormat.RFC4180.builder().setIgnoreEmptyLines(true).get();
+            CSVFormat.RFC4180.builder().setIgnoreEmptyLines(true).build();
     /** Quotes are plain characters. */
-    static final CSVFormat TSV = CSV.builder().setDelimiter('\t').setQuote(null).get();
+    static final CSVFormat TSV = CSV.builder().setDelimiter('\t').setQuote(null).build();
 
     DelimitedText {
         columns = List.copyOf(columns);
@@ -62,10 +61,7 @@ record DelimitedText(Path file, CSVFormat format, List<String> columns) implemen
 
         private Rows(Utf8Lines lines) {
             try {
-                parser = CSVParser.builder()
-                        .setReader(lines.asReader())
-                        .setFormat(format)
-                        .get();
+                parser = CSVParser.parse(lines.asReader(), format);
             } catch (IOException e) {
                 throw Utf8Lines.unreadable(file, e);
             }
@@ -92,10 +88,9 @@ record DelimitedText(Path file, CSVFormat format, List<String> columns) implemen
                     }
                 }
                 return null;
+            } catch (Utf8Lines.Unreadable e) {
+                throw e;
             } catch (UncheckedIOException e) {
-                if (!(e.getCause() instanceof CSVException)) {
-                    throw e; // the file cannot be read
-                }
                 throw new IllegalArgumentException(
                         "%s: malformed at or after line (%d): %s. Maybe a quote is not closed or not doubled."
                                 .formatted(

@@ -1,5 +1,6 @@
 package io.plora.data;
 
+import io.plora.model.BaseModel;
 import io.plora.model.ChatTemplate;
 import io.plora.model.Tokenizer;
 import java.util.Optional;
@@ -21,6 +22,20 @@ public record EncodingContext(
             throw new IllegalArgumentException(
                     "maxLength (%d) must be at least 2: one token to read and one to predict.".formatted(maxLength));
         }
+    }
+
+    /**
+     * What a model asks of data.
+     *
+     * @param maxLength longest length of a sample; where it is more than the model's positions, those are
+     */
+    public static EncodingContext of(BaseModel model, int maxLength, TooLong tooLong) {
+        return new EncodingContext(
+                model.tokenizer(),
+                model.chatTemplate(),
+                model.config().vocabularySize(),
+                Math.min(maxLength, model.config().maxPositions()),
+                tooLong);
     }
 
     /** The same with a shorter longest length; a larger one changes nothing. */

@@ -3,33 +3,44 @@ package io.plora.execute;
 import io.plora.Trial;
 import io.plora.adapter.PeftAdapter;
 import io.plora.adapter.TrainingState;
+import io.plora.model.AtomicFiles;
+import io.plora.model.BaseModel;
 import io.plora.report.TrialFiles;
 import io.plora.space.LoraConfig;
 import io.plora.train.AdapterWeights;
 import io.plora.train.Training;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Optional;
-import java.util.stream.Stream;
+import java.util.Set;
 
 /**
  * Saves adapters of a sweep and finds them again: the best and the last of each trial in PEFT's format, and what a trial that
  * has not ended resumes from.
  */
 final class CheckpointPool {
-    private final SweepFolder folder;
-    private final String baseModel;
+    private static final String ADAPTER = "adapter";
 
-    CheckpointPool(SweepFolder folder, String baseModel) {
+    private final SweepFolder folder;
+    private final BaseModel base;
+
+    CheckpointPool(SweepFolder folder, BaseModel base) {
         this.folder = folder;
-        this.baseModel = baseModel;
+        this.base = base;
+    }
+
+    /** What PEFT finds the base model by. */
+    private String baseName() {
+        return base.folder().toString();
     }
 
     Path saveBest(AdapterWeights adapter) {
-        return save(adapter, folder.best(adapter.config().id()));
+        return save(adapter, best(adapter.config()));
+    }
+
+    /** Where the best adapter of a trial lies, if it has one. */
+    Path best(LoraConfig config) {
+        return folder.best(config.id());
     }
 
     Path saveLast(AdapterWeights adapter) {
@@ -37,7 +48,7 @@ final class CheckpointPool {
     }
 
     private Path save(AdapterWeights adapter, Path path) {
-        adapter.toPeftAdapter(baseModel).save(path);
+        adapter.toPeftAdapter(baseName()).save(path);
         return path;
     }
 
@@ -54,59 +65,39 @@ final class CheckpointPool {
     }
 
     /**
-     * Saves a trial that has not ended, as it was after its last optimizer step. What it has reached goes first: should the
-     * machine stop between the two, the trial repeats what was reached and reaches it again.
-     *
-     * @param soFar what it has reached
+     * Saves a trial that has not ended, as it was after its last optimizer step: adapter, training state and what it has
+     * reached, all or nothing.
      */
-    void saveRunning(Training training, Trial soFar) {
-        Path path = folder.running(soFar.id());
-        TrialFiles.open(folder.trial(soFar.id())).append(soFar);
-        AdapterWeights weights = training.weights();
+    void saveRunning(Training.Snapshot training, Trial soFar) {
         Training.Position position = training.position();
-        weights.toPeftAdapter(baseModel)
-                .save(
-                        path,
-                        new TrainingState(
-                                weights.firstMoment(),
-                                weights.secondMoment(),
-                                position.optimizerSteps(),
-                                position.samples(),
-                                position.epoch()));
+        TrainingState state = new TrainingState(
+                training.firstMoment(),
+                training.secondMoment(),
+                position.optimizerSteps(),
+                position.samples(),
+                position.epoch());
+        AtomicFiles.writeFolder(
+                folder.running(soFar.id()), Set.of(ADAPTER, TrialFiles.JSON_LINES, TrialFiles.CSV), unfinished -> {
+                    training.toPeftAdapter(base.config(), baseName()).save(unfinished.resolve(ADAPTER), state);
+                    TrialFiles.open(unfinished).append(soFar);
+                });
     }
 
     /** Finds what {@link #saveRunning} saved. */
     Optional<Running> findRunning(LoraConfig config) {
         Path path = folder.running(config.id());
+        AtomicFiles.restoreFolder(path);
         if (!Files.isDirectory(path)) {
             return Optional.empty();
         }
-        List<Trial> reached = TrialFiles.read(folder.trial(config.id()));
-        return reached.isEmpty()
-                ? Optional.empty()
-                : Optional.of(new Running(PeftAdapter.load(path), TrainingState.load(path), reached.get(0)));
+        Path adapter = path.resolve(ADAPTER);
+        return TrialFiles.read(path).stream()
+                .findFirst()
+                .map(soFar -> new Running(PeftAdapter.load(adapter), TrainingState.load(adapter), soFar));
     }
 
     /** Forgets what a trial would resume from, once it is on record as ended. */
     void removeRunning(LoraConfig config) {
-        try {
-            delete(folder.running(config.id()));
-            Files.deleteIfExists(folder.trial(config.id()).resolve(TrialFiles.JSON_LINES));
-            Files.deleteIfExists(folder.trial(config.id()).resolve(TrialFiles.CSV));
-        } catch (IOException e) {
-            throw new UncheckedIOException(
-                    "%s: could not be deleted (%s).".formatted(folder.running(config.id()), e), e);
-        }
-    }
-
-    private static void delete(Path path) throws IOException {
-        if (Files.isDirectory(path)) {
-            try (Stream<Path> entries = Files.list(path)) {
-                for (Path entry : entries.toList()) {
-                    Files.delete(entry);
-                }
-            }
-            Files.delete(path);
-        }
+        AtomicFiles.deleteFolder(folder.running(config.id()));
     }
 }

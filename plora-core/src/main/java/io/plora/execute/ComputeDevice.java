@@ -1,9 +1,12 @@
 package io.plora.execute;
 
 import com.sun.management.HotSpotDiagnosticMXBean;
+import io.plora.cost.GroupMemory;
+import io.plora.cost.MemoryModel;
 import io.plora.kernels.DType;
 import io.plora.kernels.Kernels;
 import io.plora.kernels.cpu.CpuKernels;
+import io.plora.model.ModelConfig;
 import java.lang.management.ManagementFactory;
 
 /** Where a group of adapters can train. */
@@ -21,7 +24,15 @@ public interface ComputeDevice {
     /** Type of adapters, gradients and optimizer state. */
     DType parameterType();
 
-    /** Opens the device for one group; the caller closes what it gets. */
+    /** Rows of logits that the loss holds at once, for a model's number of tokens. */
+    int lossChunkRows(int vocabularySize);
+
+    /** What groups of a model's adapters cost here. */
+    default GroupMemory memory(ModelConfig model) {
+        return new MemoryModel(model, activationType(), parameterType(), lossChunkRows(model.vocabularySize()));
+    }
+
+    /** Opens the device; the caller closes what it gets. */
     Kernels open();
 
     /**
@@ -57,6 +68,11 @@ public interface ComputeDevice {
             @Override
             public DType parameterType() {
                 return DType.F32;
+            }
+
+            @Override
+            public int lossChunkRows(int vocabularySize) {
+                return CpuKernels.lossChunkRows(vocabularySize);
             }
 
             @Override

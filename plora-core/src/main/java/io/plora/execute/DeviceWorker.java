@@ -1,9 +1,11 @@
 package io.plora.execute;
 
+import com.google.common.base.Throwables;
+import com.google.common.util.concurrent.Uninterruptibles;
 import io.plora.EpochEvent;
 import io.plora.Evaluation;
-import io.plora.Trial;
 import io.plora.adapter.PeftAdapter;
+import io.plora.cost.GroupMemory;
 import io.plora.kernels.Kernels;
 import io.plora.model.DecoderWeights;
 import io.plora.model.ModelConfig;
@@ -11,6 +13,7 @@ import io.plora.train.AdapterWeights;
 import io.plora.train.PackedTrainer;
 import io.plora.train.StepReport;
 import io.plora.train.Training;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -23,9 +26,11 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One device at work, on a thread of its own: it loads the base model once, then runs one group after the other.
+ * One device at work, on a thread of its own: it loads the base model once, then runs one group after the other. What it is
+ * asked to do, it does in the order asked.
  *
- * <p>Work that fails reports its error as outcome and leaves files as they were.
+ * <p>An iteration that fails reports its error as outcome. What is in memory is not to be trusted then: nothing of it is saved
+ * any more, files stay as they were.
  */
 final class DeviceWorker implements AutoCloseable {
     private final SweepSpec spec;
@@ -33,13 +38,21 @@ final class DeviceWorker implements AutoCloseable {
     private final CheckpointPool checkpoints;
     private final @Nullable PeftAdapter initial;
     private final ExecutorService thread;
+    /** Trials that join with the next iteration. */
+    private final List<TrialRun> joining = new ArrayList<>();
+
     private @Nullable Base base;
     private @Nullable Group group;
+    private boolean failed;
 
     private record Base(Kernels kernels, DecoderWeights weights) {}
 
     /** A running group; members by the training that is theirs. */
-    private record Group(int id, PackedTrainer trainer, Map<Training, TrialRun> members, long[] lastSaved) {}
+    private record Group(int id, PackedTrainer trainer, Map<Training, TrialRun> members, long[] lastSaved) {
+        List<TrialRun> trials() {
+            return trainer.members().stream().map(members::get).toList();
+        }
+    }
 
     DeviceWorker(SweepSpec spec, ComputeDevice device, CheckpointPool checkpoints, @Nullable PeftAdapter initial) {
         this.spec = spec;
@@ -49,8 +62,29 @@ final class DeviceWorker implements AutoCloseable {
         this.thread = Executors.newSingleThreadExecutor(task -> new Thread(task, "plora " + device.name()));
     }
 
-    /** Carries a task out and hands its outcome on, from this device's thread. */
-    void submit(GroupTask task, Consumer<GroupOutcome> outcomes) {
+    /** A trial becomes a member with the next iteration. */
+    void join(TrialRun trial) {
+        thread.execute(() -> joining.add(trial));
+    }
+
+    /** A member, or a trial that is about to become one, waits again; on return it is free for another device. */
+    void leave(TrialRun trial) {
+        inTurn(() -> {
+            if (!joining.remove(trial) && group != null) {
+                group.trainer().leave(trial.training());
+                group.members().remove(trial.training());
+                trial.pause();
+            }
+        });
+    }
+
+    /** Frees the memory of the group, which has no members. */
+    void closeGroup() {
+        thread.execute(() -> group = null);
+    }
+
+    /** Runs an iteration and hands its outcome on, from this device's thread. */
+    void iterate(GroupTask task, Consumer<GroupOutcome> outcomes) {
         thread.execute(() -> {
             GroupOutcome outcome;
             try {
@@ -60,6 +94,7 @@ final class DeviceWorker implements AutoCloseable {
             } catch (Throwable e) {
                 outcome = GroupOutcome.ofError(task.group(), e);
             }
+            failed = outcome.error() != null;
             outcomes.accept(outcome);
         });
     }
@@ -73,40 +108,42 @@ final class DeviceWorker implements AutoCloseable {
 
     private GroupOutcome run(GroupTask task) {
         Group running = group(task.group());
-        task.leaves().forEach(trial -> {
-            running.trainer().leave(trial.training());
-            running.members().remove(trial.training());
-            trial.pause();
-        });
-        task.joins().forEach(trial -> join(running, trial));
-        long start = System.nanoTime();
+        joining.forEach(trial -> join(running, trial));
+        joining.clear();
         Map<Training, Integer> samples = new LinkedHashMap<>();
         task.samples().forEach((trial, count) -> samples.put(trial.training(), count));
         Map<TrialRun, Integer> epochsBefore = new HashMap<>();
-        running.members().values().forEach(trial -> epochsBefore.put(trial, epoch(trial)));
+        task.samples().keySet().forEach(trial -> epochsBefore.put(trial, epoch(trial)));
+
+        long start = System.nanoTime();
         StepReport report = running.trainer().step(samples);
         double seconds = (System.nanoTime() - start) / 1e9;
 
+        Map<TrialRun, Integer> tokens = new LinkedHashMap<>();
         Map<String, Double> losses = new LinkedHashMap<>();
-        List<TrialRun> failed = new ArrayList<>();
+        List<TrialRun> failures = new ArrayList<>();
         List<TrialRun> evaluated = new ArrayList<>();
         for (StepReport.Member member : report.members()) {
             TrialRun trial = running.members().get(member.training());
             trial.record(member);
+            tokens.put(trial, member.rows());
             StepReport.Batch batch = member.batch();
             if (batch != null) {
                 losses.put(trial.config().id(), batch.loss());
             }
             if (member.failure() != null) {
-                failed.add(trial);
+                failures.add(trial);
             } else if (epoch(trial) > epochsBefore.get(trial)) {
                 evaluated.add(trial);
             }
         }
+        remove(running, failures);
         List<EpochEvent> epochs = evaluate(running, evaluated);
+        remove(
+                running,
+                evaluated.stream().filter(trial -> trial.training().isDone()).toList());
         saveIfDue(running);
-        removeEnded(running, failed);
-        return new GroupOutcome(task.group(), seconds, report.rows(), losses, epochs, failed, null);
+        return new GroupOutcome(task.group(), seconds, tokens, losses, epochs, failures, null);
     }
 
     private static int epoch(TrialRun trial) {
@@ -125,7 +162,12 @@ final class DeviceWorker implements AutoCloseable {
     private Base base() {
         if (base == null) {
             Kernels kernels = device.open();
-            base = new Base(kernels, DecoderWeights.load(spec.base(), kernels, spec.longestSequence()));
+            try {
+                base = new Base(kernels, DecoderWeights.load(spec.base(), kernels, spec.longestSequence()));
+            } catch (Throwable e) {
+                kernels.close();
+                throw e;
+            }
         }
         return base;
     }
@@ -175,7 +217,7 @@ final class DeviceWorker implements AutoCloseable {
                         epoch(trial), (long) epoch(trial) * spec.training().size()))
                 .toList();
         List<Evaluation> evaluations =
-                spec.validation().evaluate(running.trainer(), adapters, moments, spec.tokenBudget());
+                spec.validation().evaluate(running.trainer(), adapters, moments, evaluationTokens(running));
         List<EpochEvent> events = new ArrayList<>();
         for (int i = 0; i < trials.size(); i++) {
             TrialRun trial = trials.get(i);
@@ -193,46 +235,58 @@ final class DeviceWorker implements AutoCloseable {
         return events;
     }
 
+    /** Tokens of a pass of an evaluation: what the token budget and the memory beside the members allow. */
+    private int evaluationTokens(Group running) {
+        GroupMemory memory = spec.memory();
+        long free = device.memoryBytes() - memory.baseBytes();
+        long tokenBytes = 1;
+        for (TrialRun member : running.trials()) {
+            free -= memory.adapterBytes(member.config());
+            tokenBytes = Math.max(tokenBytes, memory.tokenBytes(member.config()));
+        }
+        return (int) Math.min(spec.tokenBudget(), Math.max(1, free / tokenBytes));
+    }
+
     private void saveIfDue(Group running) {
         long now = System.nanoTime();
-        if (now - running.lastSaved()[0] > spec.checkpointInterval().toNanos()) {
-            running.members().values().stream()
-                    .filter(trial ->
-                            trial.failure() == null && !trial.training().isDone())
-                    .forEach(this::saveRunning);
+        if (Duration.ofNanos(now - running.lastSaved()[0]).compareTo(spec.checkpointInterval()) >= 0) {
+            running.trials().forEach(this::saveRunning);
             running.lastSaved()[0] = now;
         }
     }
 
     private void saveRunning(TrialRun trial) {
-        checkpoints.saveRunning(trial.training(), trial.toTrial(Trial.Status.CANCELLED));
+        checkpoints.saveRunning(trial.training().snapshot(), trial.soFar());
     }
 
-    private static void removeEnded(Group running, List<TrialRun> failed) {
-        List<TrialRun> ended = running.members().values().stream()
-                .filter(trial -> failed.contains(trial) || trial.training().isDone())
-                .toList();
-        for (TrialRun trial : ended) {
+    private static void remove(Group running, List<TrialRun> trials) {
+        for (TrialRun trial : trials) {
             running.trainer().leave(trial.training());
             running.members().remove(trial.training());
             trial.leave();
         }
     }
 
-    /** Saves all members, to be resumed by a later run of the sweep. */
-    void saveMembers() throws InterruptedException {
+    /** Saves all members, to be resumed by a later run of the sweep; nothing if an iteration failed. */
+    void saveMembers() {
+        inTurn(() -> {
+            if (group != null && !failed) {
+                group.trials().forEach(this::saveRunning);
+            }
+        });
+    }
+
+    /** Does something on this device's thread and waits for it. */
+    private void inTurn(Runnable work) {
         try {
-            thread.submit(() -> {
-                        if (group != null) {
-                            group.members().values().forEach(this::saveRunning);
-                        }
-                    })
-                    .get();
+            Uninterruptibles.getUninterruptibly(thread.submit(work));
         } catch (ExecutionException e) {
-            throw new IllegalStateException("Running trials could not be saved: " + e.getCause(), e.getCause());
+            Throwables.throwIfUnchecked(e.getCause());
+            throw new IllegalStateException(e.getCause());
         }
     }
 
+    /** Waits for the iteration in progress, if there is one, and frees the device. */
     @Override
     public void close() {
         thread.execute(() -> {
@@ -241,5 +295,6 @@ final class DeviceWorker implements AutoCloseable {
             }
         });
         thread.shutdown();
+        Uninterruptibles.awaitTerminationUninterruptibly(thread);
     }
 }

@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
  * What came of a {@link GroupTask}.
  *
  * @param seconds of the iteration, without evaluation and saving
- * @param tokens that went through the base model
+ * @param tokens of each trial that went through the base model
  * @param losses of batches that ended, by trial id
  * @param failed trials that cannot go on
  * @param error what ended the task; null if nothing did
@@ -17,13 +17,13 @@ import org.jspecify.annotations.Nullable;
 record GroupOutcome(
         int group,
         double seconds,
-        long tokens,
+        Map<TrialRun, Integer> tokens,
         Map<String, Double> losses,
         List<EpochEvent> epochs,
         List<TrialRun> failed,
         @Nullable Throwable error) {
 
     static GroupOutcome ofError(int group, Throwable error) {
-        return new GroupOutcome(group, 0, 0, Map.of(), List.of(), List.of(), error);
+        return new GroupOutcome(group, 0, Map.of(), Map.of(), List.of(), List.of(), error);
     }
 }

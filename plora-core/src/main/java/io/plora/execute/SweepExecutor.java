@@ -2,30 +2,42 @@ package io.plora.execute;
 
 import io.plora.SweepListener;
 import io.plora.SweepResult;
+import io.plora.SweepStart;
 import io.plora.Trial;
 import io.plora.adapter.PeftAdapter;
+import io.plora.plan.Feasibility;
+import io.plora.plan.PlanSimulator;
 import io.plora.plan.SweepProgress;
+import io.plora.plan.TrialState;
 import io.plora.report.TrialFiles;
 import io.plora.space.LoraConfig;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * Runs a sweep: asks the policy, lets the devices work, records what ends. A trial is on disk the moment it ends, and a sweep
  * that was cancelled or died goes on where it was when it is run again with the same output folder.
+ *
+ * <p>One instance runs once.
  */
 public final class SweepExecutor {
     private static final Logger LOGGER = LoggerFactory.getLogger(SweepExecutor.class);
 
+    /** Optimizer steps up to which a plan is worked out beforehand: it takes a second at most. */
+    private static final long PLANNED_STEPS = 10_000;
+
     private final SweepSpec spec;
     private final SweepListener listener;
     private final List<Trial> ended = new ArrayList<>();
-    private volatile boolean cancelled;
+    private final AtomicBoolean cancelled = new AtomicBoolean();
 
     public SweepExecutor(SweepSpec spec, SweepListener listener) {
         this.spec = spec;
@@ -34,45 +46,75 @@ public final class SweepExecutor {
 
     /** Lets iterations in progress end, saves what runs, and ends the sweep; another run goes on from there. */
     public void cancel() {
-        cancelled = true;
+        cancelled.set(true);
     }
 
     /**
-     * Runs the sweep to its end.
+     * Runs the sweep to its end. An interrupt of this thread cancels the sweep, as {@link #cancel} does, and stays set.
      *
-     * @throws IllegalArgumentException if something about the sweep is wrong, naming it
-     * @throws IllegalStateException if a device failed; trials that ended are on record
+     * @throws IllegalArgumentException if something about the sweep is wrong, naming it; the output folder is not touched
+     * @throws IllegalStateException if a device failed; trials that ended are on record, and another run goes on from what was
+     *     saved last
      */
     public SweepResult run() {
         long start = System.nanoTime();
-        try (SweepFolder folder = SweepFolder.open(spec)) {
+        PeftAdapter initial = initialAdapter();
+        requireEachFits();
+        try (SweepFolder folder = SweepFolder.open(spec, initial)) {
             double earlier = folder.seconds();
-            Path path = folder.path();
             try {
-                run(folder);
+                run(folder, initial);
+            } catch (RuntimeException | Error e) {
+                listener.sweepFailed(e);
+                throw e;
             } finally {
+                boolean interrupted = Thread.interrupted(); // set, it would close the file that is written
                 folder.setSeconds(earlier + (System.nanoTime() - start) / 1e9);
+                if (interrupted) {
+                    Thread.currentThread().interrupt();
+                }
             }
-            SweepResult result = new SweepResult(ended, spec.metric(), path, folder.seconds());
+            SweepResult result = new SweepResult(ended, spec.metric(), folder.path(), folder.seconds());
             listener.sweepEnded(result);
             return result;
-        } catch (RuntimeException | Error e) {
-            listener.sweepFailed(e);
-            throw e;
         }
     }
 
-    private void run(SweepFolder folder) {
-        CheckpointPool checkpoints =
-                new CheckpointPool(folder, spec.base().folder().toString());
+    private @Nullable PeftAdapter initialAdapter() {
+        Path path = spec.initialAdapter();
+        if (path == null) {
+            return null;
+        }
+        PeftAdapter adapter = PeftAdapter.load(path);
+        try {
+            adapter.requireFits(spec.base().config());
+            spec.configs().forEach(adapter::requireFits);
+            return adapter;
+        } catch (IllegalArgumentException e) {
+            throw new IllegalArgumentException("Initial adapter (%s): %s".formatted(path, e.getMessage()), e);
+        }
+    }
+
+    /** Before the output folder is touched: no half-begun sweep is left there. */
+    private void requireEachFits() {
+        Set<String> onRecord =
+                TrialFiles.read(spec.output()).stream().map(Trial::id).collect(Collectors.toSet());
+        List<LoraConfig> open = spec.configs().stream()
+                .filter(config -> !onRecord.contains(config.id()))
+                .toList();
+        if (!open.isEmpty()) {
+            Feasibility.requireEachFitsAlone(spec.progress(open, List.of()).state());
+        }
+    }
+
+    private void run(SweepFolder folder, @Nullable PeftAdapter initial) {
+        CheckpointPool checkpoints = new CheckpointPool(folder, spec.base());
         List<TrialRun> trials = open(folder, checkpoints);
         if (trials.isEmpty()) {
             LOGGER.info("All trials of {} have ended already.", folder.path());
+            listener.sweepStarted(new SweepStart(List.of(), spec.deviceNames(), 0, 0, spec.metric(), folder.path()));
             return;
         }
-        SweepProgress progress = progress(trials);
-        Path initialPath = spec.initialAdapter();
-        PeftAdapter initial = initialPath == null ? null : PeftAdapter.load(initialPath);
         List<DeviceWorker> workers = spec.devices().stream()
                 .map(device -> new DeviceWorker(spec, device, checkpoints, initial))
                 .toList();
@@ -80,10 +122,26 @@ public final class SweepExecutor {
         try (Journal journal =
                 Journal.create(folder.nextJournal(), spec.policy().name(), configs)) {
             TrialFiles files = TrialFiles.open(folder.path());
+            SweepProgress progress = progress(trials);
             progress.observe(journal);
-            new SweepRun(spec, listener, progress, trials, workers, checkpoints, files, ended, () -> cancelled).toEnd();
+            SweepRun run =
+                    new SweepRun(spec, listener, progress, trials, workers, checkpoints, files, ended, cancelled);
+            listener.sweepStarted(run.start());
+            tellPlan(trials, progress);
+            run.toEnd();
         } finally {
             workers.forEach(DeviceWorker::close);
+        }
+    }
+
+    /** Works the plan out on bookkeeping of its own; not for long sweeps, nor with a policy that can run only once. */
+    private void tellPlan(List<TrialRun> trials, SweepProgress progress) {
+        long steps = progress.state().trials().stream()
+                .mapToLong(TrialState::stepsLeft)
+                .sum();
+        if (steps <= PLANNED_STEPS && !(spec.policy() instanceof ReplayPolicy)) {
+            listener.sweepPlanned(
+                    PlanSimulator.simulate(spec.policy(), progress(trials)).toText());
         }
     }
 
@@ -108,7 +166,7 @@ public final class SweepExecutor {
             checkpoints
                     .findRunning(config)
                     .ifPresent(saved -> run.restore(
-                            saved.soFar(), saved.samplesDone(spec.training().size())));
+                            saved.soFar(), saved.samplesDone(spec.training().size()), checkpoints.best(config)));
             trials.add(run);
         }
         if (!ended.isEmpty()) {

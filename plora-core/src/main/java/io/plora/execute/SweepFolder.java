@@ -4,13 +4,18 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.google.common.hash.Hasher;
 import com.google.common.hash.Hashing;
+import com.google.common.primitives.Floats;
+import io.plora.adapter.PeftAdapter;
 import io.plora.data.ChoiceQuestion;
 import io.plora.data.ChoiceSet;
 import io.plora.data.Dataset;
 import io.plora.data.Sample;
+import io.plora.model.BaseModel;
+import io.plora.model.Checkpoint;
 import io.plora.model.StrictJson;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
@@ -19,13 +24,13 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.TreeSet;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A sweep's output folder: what it is the folder of, and where things lie in it. While it is open, no other process can open
- * it.
+ * A sweep's output folder: what it is the folder of, and where things lie in it. While it is open, nobody else can open it.
  *
  * <pre>
  * sweep.json            what defines the sweep; configurations may be added later, all else stays
@@ -34,13 +39,14 @@ import org.jspecify.annotations.Nullable;
  * time.json             wall time of all runs
  * trials/ID/best        adapter at its best evaluation
  * trials/ID/last        adapter at the end
- * trials/ID/running     adapter and training state of a trial that has not ended
+ * trials/ID/running     a trial that has not ended: its adapter with the training state, and what it has reached
  * </pre>
  */
 final class SweepFolder implements AutoCloseable {
     private static final String IDENTITY = "sweep.json";
     private static final String LOCK = ".lock";
     private static final String TIME = "time.json";
+    private static final String NONE = "none";
 
     private final Path folder;
     private final FileChannel lockFile;
@@ -53,42 +59,82 @@ final class SweepFolder implements AutoCloseable {
     /**
      * Opens the folder for a sweep; makes it if it is missing.
      *
-     * @throws IllegalArgumentException if it holds something else, such as another sweep
+     * @param initial what every trial starts from; null for a new adapter each
+     * @throws IllegalArgumentException if it holds something else, such as another sweep, or is in use
      * @throws UncheckedIOException if it cannot be written to
      */
-    static SweepFolder open(SweepSpec spec) {
+    static SweepFolder open(SweepSpec spec, @Nullable PeftAdapter initial) {
         Path folder = spec.output();
-        Map<String, String> identity = identity(spec);
+        Map<String, String> identity = identity(spec, initial);
+        if (Files.exists(folder) && !Files.isDirectory(folder)) {
+            throw new IllegalArgumentException(
+                    "Output folder (%s) is a file. Maybe choose another name.".formatted(folder));
+        }
         try {
             Files.createDirectories(folder);
-            requireSame(folder, identity);
+            requireSame(folder, identity); // before anything is written into somebody else's folder
             FileChannel lockFile = lock(folder);
-            Path file = folder.resolve(IDENTITY);
-            if (!Files.exists(file)) {
-                ObjectNode json = JsonNodeFactory.instance.objectNode();
-                identity.forEach(json::put);
-                StrictJson.writeObject(file, json);
+            try {
+                requireSame(folder, identity); // another sweep may have come first
+                writeIfMissing(folder.resolve(IDENTITY), identity);
+            } catch (IOException | RuntimeException e) {
+                lockFile.close();
+                throw e;
             }
             return new SweepFolder(folder, lockFile);
-        } catch (IOException e) {
+        } catch (IOException | UncheckedIOException e) {
+            IOException cause = e instanceof UncheckedIOException unchecked ? unchecked.getCause() : (IOException) e;
             throw new UncheckedIOException(
-                    "Output folder (%s) cannot be written to (%s). Maybe choose another one.".formatted(folder, e), e);
+                    "Output folder (%s) cannot be written to (%s). Maybe choose another one.".formatted(folder, cause),
+                    cause);
         }
     }
 
-    private static Map<String, String> identity(SweepSpec spec) {
+    private static void writeIfMissing(Path file, Map<String, String> identity) {
+        if (!Files.exists(file)) {
+            ObjectNode json = JsonNodeFactory.instance.objectNode();
+            identity.forEach(json::put);
+            StrictJson.writeObject(file, json);
+        }
+    }
+
+    /** Goes by what data, model and adapter hold, not by where they lie. */
+    private static Map<String, String> identity(SweepSpec spec, @Nullable PeftAdapter initial) {
         Map<String, String> identity = new LinkedHashMap<>();
-        identity.put("baseModel", spec.base().name());
+        identity.put("baseModel", describe(spec.base()));
         identity.put("training", describe(spec.training()));
         Dataset samples = spec.validation().samples();
-        identity.put("validation", samples == null ? "none" : describe(samples));
+        identity.put("validation", samples == null ? NONE : describe(samples));
         ChoiceSet choices = spec.validation().choices();
-        identity.put("validationTask", choices == null ? "none" : describe(choices));
+        identity.put("validationTask", choices == null ? NONE : describe(choices));
         identity.put("epochs", Integer.toString(spec.epochs()));
         identity.put("metric", spec.metric().name());
-        Path initial = spec.initialAdapter();
-        identity.put("initialAdapter", initial == null ? "none" : initial.toString());
+        identity.put("initialAdapter", initial == null ? NONE : describe(initial));
         return identity;
+    }
+
+    /** By the beginning of each tensor: reading all of a large model would take long. */
+    private static String describe(BaseModel model) {
+        Hasher hasher = Hashing.sha256().newHasher();
+        hasher.putUnencodedChars(model.config().toString());
+        Checkpoint checkpoint = model.checkpoint();
+        for (String name : new TreeSet<>(checkpoint.names())) {
+            ByteBuffer bytes = checkpoint.bytes(
+                    name, 0, (int) Math.min(4096, checkpoint.info(name).bytes()));
+            hasher.putUnencodedChars(name).putBytes(bytes);
+        }
+        return describe(model.name(), hasher);
+    }
+
+    private static String describe(PeftAdapter adapter) {
+        Hasher hasher = Hashing.sha256().newHasher();
+        adapter.modules().forEach((key, matrices) -> {
+            hasher.putUnencodedChars(key.path());
+            for (float value : Floats.concat(matrices.a(), matrices.b())) {
+                hasher.putFloat(value);
+            }
+        });
+        return describe("rank " + adapter.config().rank(), hasher);
     }
 
     private static String describe(Dataset data) {
@@ -99,7 +145,7 @@ final class SweepFolder implements AutoCloseable {
                 hasher.putInt(sample.tokens()[i]).putBoolean(sample.answer()[i]);
             }
         }
-        return describe(data.name(), data.size(), "samples", hasher);
+        return describe(data.size() + " samples", hasher);
     }
 
     private static String describe(ChoiceSet set) {
@@ -114,12 +160,11 @@ final class SweepFolder implements AutoCloseable {
                         }
                     });
         }
-        return describe(set.name(), set.size(), "questions", hasher);
+        return describe(set.size() + " questions", hasher);
     }
 
-    private static String describe(String name, int size, String unit, Hasher content) {
-        return "%s, %d %s, content %s"
-                .formatted(name, size, unit, content.hash().toString().substring(0, 16));
+    private static String describe(String what, Hasher content) {
+        return "%s, content %s".formatted(what, content.hash().toString().substring(0, 16));
     }
 
     private static void requireSame(Path folder, Map<String, String> identity) throws IOException {
@@ -199,7 +244,7 @@ final class SweepFolder implements AutoCloseable {
                 folder.resolve(TIME), JsonNodeFactory.instance.objectNode().put("seconds", seconds));
     }
 
-    Path trial(String id) {
+    private Path trial(String id) {
         return folder.resolve("trials").resolve(id);
     }
 

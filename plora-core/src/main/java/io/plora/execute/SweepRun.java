@@ -1,5 +1,7 @@
 package io.plora.execute;
 
+import com.google.common.base.Throwables;
+import com.google.common.util.concurrent.Uninterruptibles;
 import io.plora.FailureEvent;
 import io.plora.StepEvent;
 import io.plora.SweepListener;
@@ -7,16 +9,17 @@ import io.plora.SweepStart;
 import io.plora.Trial;
 import io.plora.plan.Action;
 import io.plora.plan.EndReason;
+import io.plora.plan.Phase;
 import io.plora.plan.SweepProgress;
+import io.plora.plan.TrialState;
 import io.plora.report.TrialFiles;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
-import java.util.function.BooleanSupplier;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Collectors;
 
 /** One run of a sweep: from the policy's decisions to the devices, and from what the devices report to the record. */
@@ -29,11 +32,13 @@ final class SweepRun {
     private final CheckpointPool checkpoints;
     private final TrialFiles files;
     private final List<Trial> ended;
-    private final BooleanSupplier cancelled;
+    private final AtomicBoolean cancelled;
     private final BlockingQueue<GroupOutcome> outcomes = new LinkedBlockingQueue<>();
     private final Map<Integer, DeviceWorker> workerOfGroup = new HashMap<>();
+    private final long[] tokensLeft; // of each trial
     private int inFlight;
     private long tokensDone;
+    private boolean interrupted;
 
     SweepRun(
             SweepSpec spec,
@@ -44,7 +49,7 @@ final class SweepRun {
             CheckpointPool checkpoints,
             TrialFiles files,
             List<Trial> ended,
-            BooleanSupplier cancelled) {
+            AtomicBoolean cancelled) {
         this.spec = spec;
         this.listener = listener;
         this.progress = progress;
@@ -54,72 +59,77 @@ final class SweepRun {
         this.files = files;
         this.ended = ended;
         this.cancelled = cancelled;
+        long tokensOfTrial = spec.tokensOfTrial();
+        tokensLeft = trials.stream()
+                .mapToLong(trial -> tokensOfTrial - trial.tokens())
+                .toArray();
     }
 
+    /** Runs until all trials have ended, or until it is cancelled; an interrupt of this thread cancels it. */
     void toEnd() {
-        announce();
         try {
-            while (!progress.state().isDone() && !cancelled.getAsBoolean()) {
+            while (!progress.state().isDone() && !cancelled.get()) {
                 carryOut(progress.decide(spec.policy()).actions());
-                settle(outcomes.take());
+                settle(nextOutcome());
             }
             while (inFlight > 0) {
-                settle(outcomes.take());
+                settle(nextOutcome());
             }
             if (!progress.state().isDone()) {
-                saveForLater();
+                workers.forEach(DeviceWorker::saveMembers);
+                trials.forEach(this::saveIfPaused);
+                reportCancelled();
             }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new IllegalStateException("The sweep's thread was interrupted. Maybe cancel the sweep instead.", e);
+        } catch (RuntimeException | Error e) {
+            rescue(e);
+            throw e;
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
         }
     }
 
-    private void announce() {
-        String devices = spec.devices().stream().map(ComputeDevice::name).collect(Collectors.joining(", "));
-        listener.sweepStarted(new SweepStart(
+    /** What this run is going to do, for listeners. */
+    SweepStart start() {
+        return new SweepStart(
                 trials.stream().map(TrialRun::config).toList(),
-                devices,
+                spec.deviceNames(),
                 tokensLeft(),
                 progress.state().trials().stream()
-                        .mapToLong(trial -> trial.stepsLeft())
+                        .mapToLong(TrialState::stepsLeft)
                         .sum(),
                 spec.metric(),
-                spec.output()));
+                spec.output());
     }
 
     /** Tokens of samples that trials have still to do. */
     private long tokensLeft() {
-        return progress.state().trials().stream()
-                .mapToLong(trial -> spec.tokensLeft(trial))
-                .sum();
+        long sum = 0;
+        for (long left : tokensLeft) {
+            sum += left;
+        }
+        return sum;
     }
 
     private void carryOut(List<Action> actions) {
-        Map<Integer, List<TrialRun>> joins = new HashMap<>();
-        Map<Integer, List<TrialRun>> leaves = new HashMap<>();
         for (Action action : actions) {
             if (action instanceof Action.OpenGroup open) {
                 workerOfGroup.put(open.group(), worker(open));
-            } else if (action instanceof Action.Join join) {
-                joins.computeIfAbsent(join.group(), key -> new ArrayList<>()).add(trials.get(join.trial()));
+                continue;
+            }
+            DeviceWorker worker = workerOfGroup.get(action.group());
+            if (action instanceof Action.Join join) {
+                worker.join(trials.get(join.trial()));
             } else if (action instanceof Action.Leave leave) {
-                leaves.computeIfAbsent(leave.group(), key -> new ArrayList<>()).add(trials.get(leave.trial()));
+                worker.leave(trials.get(leave.trial()));
             } else if (action instanceof Action.CloseGroup close) {
+                worker.closeGroup();
                 workerOfGroup.remove(close.group());
             } else if (action instanceof Action.Iterate iterate) {
                 SortedMap<TrialRun, Integer> samples = GroupTask.byIndex();
                 iterate.samples().forEach((trial, count) -> samples.put(trials.get(trial), count));
-                int group = iterate.group();
-                workerOfGroup
-                        .get(group)
-                        .submit(
-                                new GroupTask(
-                                        group,
-                                        leaves.getOrDefault(group, List.of()),
-                                        joins.getOrDefault(group, List.of()),
-                                        samples),
-                                outcomes::add);
+                worker.iterate(new GroupTask(iterate.group(), samples), outcomes::add);
                 inFlight++;
             }
         }
@@ -134,20 +144,34 @@ final class SweepRun {
         return workers.get(open.devices().get(0));
     }
 
-    private void settle(GroupOutcome outcome) {
-        inFlight--;
-        if (outcome.error() != null) {
-            throw failure(outcome.error());
+    private GroupOutcome nextOutcome() {
+        GroupOutcome outcome;
+        try {
+            outcome = outcomes.take();
+        } catch (InterruptedException e) {
+            // the flag comes back at the end: set, it would close the files that are still to be written
+            interrupted = true;
+            cancelled.set(true);
+            outcome = Uninterruptibles.takeUninterruptibly(outcomes);
         }
-        tokensDone += outcome.tokens();
+        inFlight--;
+        return outcome;
+    }
+
+    private void settle(GroupOutcome outcome) {
+        if (outcome.error() != null) {
+            Throwables.throwIfUnchecked(outcome.error());
+            throw new IllegalStateException(outcome.error());
+        }
         long iteration = progress.state().group(outcome.group()).iterations();
         Map<Integer, EndReason> failed =
                 outcome.failed().stream().collect(Collectors.toMap(TrialRun::index, trial -> EndReason.FAILED));
         SortedMap<Integer, EndReason> ends = progress.finish(outcome.group(), failed);
+        count(outcome, ends);
         listener.stepCompleted(new StepEvent(
                 outcome.group(),
                 iteration,
-                outcome.tokens(),
+                outcome.tokens().values().stream().mapToInt(count -> count).sum(),
                 outcome.seconds(),
                 outcome.losses(),
                 tokensDone,
@@ -156,32 +180,34 @@ final class SweepRun {
         ends.forEach((trial, reason) -> end(trials.get(trial), reason));
     }
 
-    private static RuntimeException failure(Throwable error) {
-        if (error instanceof Error serious) {
-            throw serious;
-        }
-        return error instanceof RuntimeException failure ? failure : new IllegalStateException(error);
+    private void count(GroupOutcome outcome, SortedMap<Integer, EndReason> ends) {
+        outcome.tokens().forEach((trial, count) -> {
+            tokensDone += count;
+            tokensLeft[trial.index()] -= count;
+        });
+        ends.keySet().forEach(trial -> tokensLeft[trial] = 0);
     }
 
     private void end(TrialRun run, EndReason reason) {
-        String failure = run.failure();
-        if (failure != null) {
-            listener.trialFailed(new FailureEvent(run.config().id(), run.steps(), failure));
-        }
         Trial trial = run.toTrial(reason == EndReason.FAILED ? Trial.Status.FAILED : Trial.Status.FINISHED);
         files.append(trial);
         checkpoints.removeRunning(run.config());
         ended.add(trial);
+        String failure = trial.failure();
+        if (failure != null) {
+            listener.trialFailed(new FailureEvent(trial.id(), trial.steps(), failure));
+        }
         listener.trialEnded(trial);
     }
 
-    /** The sweep was cancelled: what runs is saved, and all that has not ended is reported as cancelled. */
-    private void saveForLater() throws InterruptedException {
-        for (DeviceWorker worker : workers) {
-            worker.saveMembers();
-        }
+    private void saveIfPaused(TrialRun trial) {
+        trial.snapshot().ifPresent(paused -> checkpoints.saveRunning(paused, trial.soFar()));
+    }
+
+    /** The sweep was cancelled, and what runs is saved: all that has not ended is reported as cancelled. */
+    private void reportCancelled() {
         for (TrialRun run : trials) {
-            if (!isEnded(run)) {
+            if (progress.state().trial(run.index()).phase() != Phase.ENDED) {
                 progress.end(run.index(), EndReason.CANCELLED);
                 Trial trial = run.toTrial(Trial.Status.CANCELLED);
                 ended.add(trial);
@@ -190,7 +216,22 @@ final class SweepRun {
         }
     }
 
-    private boolean isEnded(TrialRun run) {
-        return ended.stream().anyMatch(trial -> trial.id().equals(run.config().id()));
+    /** The sweep dies of an error: what other devices have in progress ends and is saved, for another run to go on from. */
+    private void rescue(Throwable cause) {
+        while (inFlight > 0) {
+            attempt(cause, () -> settle(nextOutcome()));
+        }
+        workers.forEach(worker -> attempt(cause, worker::saveMembers));
+        trials.forEach(trial -> attempt(cause, () -> saveIfPaused(trial)));
+    }
+
+    private static void attempt(Throwable cause, Runnable work) {
+        try {
+            work.run();
+        } catch (RuntimeException | Error e) {
+            if (e != cause) {
+                cause.addSuppressed(e);
+            }
+        }
     }
 }

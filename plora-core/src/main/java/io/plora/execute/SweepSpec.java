@@ -2,26 +2,24 @@ package io.plora.execute;
 
 import io.plora.Metric;
 import io.plora.cost.GroupMemory;
-import io.plora.cost.MemoryModel;
 import io.plora.data.DataOrder;
 import io.plora.data.Dataset;
 import io.plora.data.Sample;
 import io.plora.model.BaseModel;
 import io.plora.plan.DeviceState;
 import io.plora.plan.PackingPolicy;
-import io.plora.plan.Phase;
 import io.plora.plan.SweepProgress;
-import io.plora.plan.TrialState;
 import io.plora.space.LoraConfig;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Everything that a sweep is run from.
+ * Everything that a sweep is run from, checked.
  *
  * @param base model whose weights stay frozen
  * @param configs what to train, each with an id of its own
@@ -30,7 +28,7 @@ import org.jspecify.annotations.Nullable;
  * @param epochs passes over the training samples
  * @param metric what trials are ranked by
  * @param policy decides who trains with whom
- * @param devices where
+ * @param devices where; all compute in the same types
  * @param tokenBudget most tokens of an iteration, unless it is a single sample
  * @param output the sweep's folder
  * @param initialAdapter folder of an adapter that every trial starts from; null for a new one each
@@ -50,9 +48,17 @@ public record SweepSpec(
         @Nullable Path initialAdapter,
         Duration checkpointInterval) {
 
+    /** @throws IllegalArgumentException if something cannot be run, naming it */
     public SweepSpec {
         configs = List.copyOf(configs);
         devices = List.copyOf(devices);
+        SpecCheck.positive("Epochs", epochs);
+        SpecCheck.positive("Token budget", tokenBudget);
+        SpecCheck.interval(checkpointInterval);
+        SpecCheck.configs(configs);
+        SpecCheck.devices(devices);
+        SpecCheck.training(base.config(), training);
+        SpecCheck.validation(base.config(), validation, metric);
     }
 
     /** The bookkeeping of a sweep over some configurations, each of which has done some samples. */
@@ -66,6 +72,7 @@ public record SweepSpec(
                 .withSamplesDone(samplesDone)
                 .withDevices(states)
                 .withLengths((trial, epoch) -> lengths(open.get(trial), epoch))
+                .withLongestEvaluated(validation.longestSequence())
                 .withMemory(memory())
                 .withEpochs(epochs)
                 .withTokenBudget(tokenBudget)
@@ -78,17 +85,19 @@ public record SweepSpec(
                 .toArray();
     }
 
-    /** What groups cost on this engine's devices. */
-    private GroupMemory memory() {
-        ComputeDevice device = devices.get(0);
-        return new MemoryModel(base.config(), device.activationType(), device.parameterType(), 512);
+    /** The devices in words. */
+    String deviceNames() {
+        return devices.stream().map(ComputeDevice::name).collect(Collectors.joining(", "));
     }
 
-    /** Tokens that a trial has still to train on, taking its samples as equally long. */
-    long tokensLeft(TrialState trial) {
-        long samplesLeft = trial.phase() == Phase.ENDED ? 0 : trial.samplesTotal() - trial.samplesDone();
-        long epochTokens = training.samples().stream().mapToLong(Sample::rows).sum();
-        return epochTokens * samplesLeft / training.size();
+    /** What groups cost on this engine's devices. */
+    GroupMemory memory() {
+        return devices.get(0).memory(base.config());
+    }
+
+    /** Tokens that a whole trial trains on. */
+    long tokensOfTrial() {
+        return epochs * training.samples().stream().mapToLong(Sample::rows).sum();
     }
 
     /** Tokens of the longest sequence that is trained on or evaluated. */

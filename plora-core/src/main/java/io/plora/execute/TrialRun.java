@@ -26,7 +26,8 @@ final class TrialRun {
     private @Nullable String failure;
     private double trainingLoss = Double.NaN;
     private long steps;
-    private long tokens;
+    private long tokens; // of batches that ended
+    private long openTokens; // of the open batch
     private double seconds;
     private long joined;
     private long samplesDone;
@@ -44,12 +45,17 @@ final class TrialRun {
         return config;
     }
 
-    /** Takes over what an earlier run of the sweep had reached. */
-    void restore(Trial soFar, long done) {
+    /**
+     * Takes over what an earlier run of the sweep had reached.
+     *
+     * @param done samples, over all epochs
+     * @param savedBest where the best adapter lies, if there is one
+     */
+    void restore(Trial soFar, long done, Path savedBest) {
         samplesDone = done;
         last = soFar.last();
         best = soFar.best();
-        bestAdapter = soFar.bestAdapter();
+        bestAdapter = best == null ? null : savedBest;
         trainingLoss = soFar.trainingLoss();
         steps = soFar.steps();
         tokens = soFar.tokens();
@@ -95,12 +101,16 @@ final class TrialRun {
     }
 
     void record(StepReport.Member report) {
-        tokens += report.rows();
+        openTokens += report.rows();
         failure = report.failure();
         StepReport.Batch batch = report.batch();
         if (batch != null) {
             trainingLoss = batch.loss();
             steps++;
+        }
+        if (batch != null || failure != null) {
+            tokens += openTokens;
+            openTokens = 0;
         }
     }
 
@@ -130,21 +140,31 @@ final class TrialRun {
         return steps;
     }
 
+    /** Tokens of batches that ended, those of earlier runs of the sweep too. */
     long tokens() {
         return tokens;
     }
 
+    /** What it has reached up to its last optimizer step, to resume from; where adapters lie is not in it. */
+    Trial soFar() {
+        return trial(Trial.Status.CANCELLED).build();
+    }
+
     Trial toTrial(Trial.Status status) {
+        return trial(status)
+                .withLastAdapter(lastAdapter)
+                .withBestAdapter(bestAdapter)
+                .withFailure(failure)
+                .build();
+    }
+
+    private Trial.Builder trial(Trial.Status status) {
         return Trial.builder(config, status)
                 .withLast(last)
                 .withBest(best)
                 .withTrainingLoss(trainingLoss)
                 .withSteps(steps)
                 .withTokens(tokens)
-                .withSeconds(seconds())
-                .withLastAdapter(lastAdapter)
-                .withBestAdapter(bestAdapter)
-                .withFailure(failure)
-                .build();
+                .withSeconds(seconds());
     }
 }

@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
+import java.util.stream.DoubleStream;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -64,7 +65,10 @@ public record Validation(
     }
 
     /** How far an adapter is when it is evaluated. */
-    record Moment(int epoch, long samplesSeen) {}
+    record Moment(int epoch, long samplesSeen) {
+        /** Not known. */
+        static final Moment NONE = new Moment(0, 0);
+    }
 
     /** One evaluation for each adapter, taken at its moment. */
     List<Evaluation> evaluate(
@@ -115,14 +119,27 @@ public record Validation(
         List<Evaluation> evaluations = new ArrayList<>();
         for (int adapter = 0; adapter < adapters.size(); adapter++) {
             Moment moment = moments.get(adapter);
-            evaluations.add(Evaluation.ofChoices(
-                    moment.epoch(),
-                    moment.samplesSeen(),
-                    predictions(set, losses[adapter]),
-                    labels,
-                    set.candidateNames().size()));
+            evaluations.add(
+                    DoubleStream.of(losses[adapter]).allMatch(Double::isFinite)
+                            ? Evaluation.ofChoices(
+                                    moment.epoch(),
+                                    moment.samplesSeen(),
+                                    predictions(set, losses[adapter]),
+                                    labels,
+                                    set.candidateNames().size())
+                            : undecided(moment, set));
         }
         return evaluations;
+    }
+
+    /** Of an adapter whose likelihoods are no numbers: which candidate comes out says nothing. */
+    private static Evaluation undecided(Moment moment, ChoiceSet set) {
+        return new Evaluation(
+                moment.epoch(),
+                moment.samplesSeen(),
+                set.size(),
+                Map.of(Metric.ACCURACY, Double.NaN, Metric.F1, Double.NaN, Metric.MATTHEWS, Double.NaN),
+                Map.of());
     }
 
     private static Sample sample(ChoiceQuestion question, int[] answer) {

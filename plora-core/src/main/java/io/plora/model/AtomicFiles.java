@@ -98,6 +98,23 @@ public final class AtomicFiles {
         }
     }
 
+    /**
+     * Deletes a folder, and what a crash of {@link #writeFolder} left of it under hidden names.
+     *
+     * @throws UncheckedIOException naming the folder, of which a part may be left
+     */
+    public static void deleteFolder(Path folder) {
+        Path absolute = folder.toAbsolutePath().normalize();
+        try {
+            deleteIfExists(sibling(absolute, ".new"));
+            deleteIfExists(sibling(absolute, ".old"));
+            deleteIfExists(absolute);
+        } catch (IOException e) {
+            throw new UncheckedIOException(
+                    "%s: could not be deleted (%s). Maybe check its permissions.".formatted(folder, e), e);
+        }
+    }
+
     private static void replace(Path unfinished, Path folder) throws IOException {
         Path old = sibling(folder, ".old");
         deleteIfExists(old);

@@ -5,7 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /** Names and shapes of the tensors of a decoder in a Hugging Face checkpoint. */
-final class DecoderTensors {
+public final class DecoderTensors {
     static final String EMBEDDING = "model.embed_tokens.weight"; // (V, H)
     static final String FINAL_NORM = "model.norm.weight"; // (H)
     static final String LM_HEAD = "lm_head.weight"; // (V, H)
@@ -37,7 +37,7 @@ final class DecoderTensors {
     }
 
     /** Shape of every tensor that a model needs; with tied embeddings it needs no output layer. */
-    static Map<String, long[]> shapes(ModelConfig config) {
+    public static Map<String, long[]> shapes(ModelConfig config) {
         Map<String, long[]> shapes = new LinkedHashMap<>();
         shapes.put(EMBEDDING, new long[] {config.vocabularySize(), config.hiddenSize()});
         for (int layer = 0; layer < config.layers(); layer++) {

@@ -5,7 +5,7 @@ import java.util.Comparator;
 import java.util.List;
 
 /** Refuses what no packing can run. */
-final class Feasibility {
+public final class Feasibility {
     private Feasibility() {}
 
     /**
@@ -13,7 +13,7 @@ final class Feasibility {
      *
      * @throws IllegalArgumentException naming the first that does not, what it needs and what there is
      */
-    static void requireEachFitsAlone(SweepState state) {
+    public static void requireEachFitsAlone(SweepState state) {
         DeviceState largest = state.devices().stream()
                 .max(Comparator.comparingLong(DeviceState::memoryBytes))
                 .orElseThrow();

@@ -42,7 +42,7 @@ public final class SweepProgress {
                 List.of(),
                 builder.devices,
                 builder.tokenBudget,
-                longest,
+                Math.max(longest, builder.longestEvaluated),
                 0,
                 memory);
     }
@@ -148,7 +148,7 @@ public final class SweepProgress {
         }
     }
 
-    /** Builds a {@link SweepProgress} in which nothing runs. All but epochs (1) and samples done (0) must be set. */
+    /** Builds a {@link SweepProgress} in which nothing runs. All but epochs (1), samples done (0) and evaluation (none) must be set. */
     public static final class Builder {
         private List<LoraConfig> configs = List.of();
         private List<Long> samplesDone = List.of();
@@ -156,6 +156,7 @@ public final class SweepProgress {
         private @Nullable SampleLengths lengths;
         private @Nullable GroupMemory memory;
         private int epochs = 1;
+        private int longestEvaluated;
         private int tokenBudget;
 
         private Builder() {}
@@ -179,6 +180,12 @@ public final class SweepProgress {
 
         public Builder withLengths(SampleLengths lengths) {
             this.lengths = lengths;
+            return this;
+        }
+
+        /** Length of the longest sequence that members are evaluated on, for which a group keeps room too. */
+        public Builder withLongestEvaluated(int tokens) {
+            this.longestEvaluated = tokens;
             return this;
         }
 

@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class TrialCsv {
     private static final CSVFormat FORMAT =
-            CSVFormat.DEFAULT.builder().setRecordSeparator('\n').get();
+            CSVFormat.DEFAULT.builder().setRecordSeparator('\n').build();
 
     private final Path folder;
 

@@ -25,7 +25,7 @@ import org.apache.commons.csv.CSVRecord;
  */
 final class SpaceCsv {
     private static final CSVFormat FORMAT =
-            CSVFormat.DEFAULT.builder().setIgnoreSurroundingSpaces(true).get();
+            CSVFormat.DEFAULT.builder().setIgnoreSurroundingSpaces(true).build();
     private static final String ID = "id";
     private static final String BYTE_ORDER_MARK = "\uFEFF";
 

@@ -75,10 +75,10 @@ final class Activations {
     final Tensor losses; // (T)
     final Tensor dResidual; // (T, H)
     final Tensor dHidden; // (T, H)
-    final Tensor dQkv;
-    final Tensor dAttention;
-    final Tensor dGateUp;
-    final Tensor dActivated;
+    final Tensor dQkv; // (T, (heads + 2 kvHeads) headSize)
+    final Tensor dAttention; // (T, heads headSize)
+    final Tensor dGateUp; // (T, 2 F)
+    final Tensor dActivated; // (T, F)
 
     Activations(Kernels kernels, ModelConfig model, long rows) {
         this.rows = rows;
@@ -92,9 +92,14 @@ final class Activations {
         losses = kernels.allocate(kernels.parameterType(), rows);
         dResidual = kernels.allocate(type, rows, model.hiddenSize());
         dHidden = kernels.allocate(type, rows, model.hiddenSize());
-        dQkv = kernels.allocate(type, rows, model.attentionShape().qkvSize());
-        dAttention = kernels.allocate(type, rows, model.attentionShape().outputSize());
-        dGateUp = kernels.allocate(type, rows, 2L * model.intermediateSize());
-        dActivated = kernels.allocate(type, rows, model.intermediateSize());
+        // the gradients of the feed-forward block and those of the attention block are never needed at once
+        long intermediate = model.intermediateSize();
+        long qkv = model.attentionShape().qkvSize();
+        long attended = model.attentionShape().outputSize();
+        Tensor scratch = kernels.allocate(type, rows * Math.max(3 * intermediate, qkv + attended));
+        dGateUp = scratch.view(0, rows, 2 * intermediate);
+        dActivated = scratch.view(rows * 2 * intermediate, rows, intermediate);
+        dQkv = scratch.view(0, rows, qkv);
+        dAttention = scratch.view(rows * qkv, rows, attended);
     }
 }

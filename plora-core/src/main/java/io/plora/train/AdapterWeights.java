@@ -12,6 +12,7 @@ import io.plora.space.TargetModule;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.SplittableRandom;
 import org.jspecify.annotations.Nullable;
 
@@ -59,23 +60,19 @@ public final class AdapterWeights {
         return weights;
     }
 
-    /** An adapter as it was saved. */
+    /**
+     * An adapter as it was saved.
+     *
+     * @throws IllegalArgumentException if it is of another model, rank or target modules
+     */
     public static AdapterWeights of(ModelConfig model, LoraConfig config, Kernels kernels, PeftAdapter saved) {
         saved.requireFits(model);
+        saved.requireFits(config);
         AdapterWeights weights = new AdapterWeights(model, config, kernels);
         float[] values = new float[Math.toIntExact(weights.layout.size())];
         for (AdapterLayout.Slot slot : weights.layout.slots()) {
-            LoraMatrices matrices = saved.modules().get(new ModuleKey(slot.layer(), slot.module()));
-            if (matrices == null || matrices.rank() != slot.rank()) {
-                throw new IllegalArgumentException(
-                        "The saved adapter (rank %d, %s) does not fit configuration (%s) of rank (%d) and target modules (%s)."
-                                .formatted(
-                                        saved.config().rank(),
-                                        saved.config().targetModules(),
-                                        config.id(),
-                                        config.rank(),
-                                        config.targetModules()));
-            }
+            LoraMatrices matrices =
+                    Objects.requireNonNull(saved.modules().get(new ModuleKey(slot.layer(), slot.module())));
             System.arraycopy(matrices.a(), 0, values, (int) slot.aOffset(), matrices.a().length);
             System.arraycopy(matrices.b(), 0, values, (int) slot.bOffset(), matrices.b().length);
         }
@@ -85,7 +82,10 @@ public final class AdapterWeights {
 
     /** This adapter in host memory, to save. */
     public PeftAdapter toPeftAdapter(String baseModel) {
-        float[] values = parameters();
+        return toPeftAdapter(layout, config, parameters(), baseModel);
+    }
+
+    static PeftAdapter toPeftAdapter(AdapterLayout layout, LoraConfig config, float[] values, String baseModel) {
         Map<ModuleKey, LoraMatrices> modules = new HashMap<>();
         for (AdapterLayout.Slot slot : layout.slots()) {
             int a = (int) slot.aOffset();

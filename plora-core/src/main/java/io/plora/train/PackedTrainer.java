@@ -62,35 +62,37 @@ public final class PackedTrainer {
      * <p>An adapter whose loss or gradient is not finite takes no optimizer step and is reported as failed; the others are not
      * touched by it. The caller lets it leave.
      *
-     * @param samples how many samples each member takes; members that are not named take none
+     * @param samples how many samples each member takes, at least 1; members that are not named take none
+     * @throws IllegalArgumentException if the samples cannot be taken; then nothing is done
      */
     public StepReport step(Map<Training, Integer> samples) {
+        requireTakes(samples);
         BatchBuilder builder = new BatchBuilder();
         Map<Training, Integer> taken = new LinkedHashMap<>();
         for (Training member : members) {
             builder.adapter();
-            int count = samples.getOrDefault(member, 0);
-            if (count > 0) {
+            Integer count = samples.get(member);
+            if (count != null) {
                 member.take(count, builder);
                 taken.put(member, count);
             }
         }
-        requireMembers(samples, taken);
         PackedBatch batch = builder.forTraining();
         float[] losses = decoder.lossesAndGradients(batch, tables());
         return optimize(batch, taken, losses);
     }
 
-    private void requireMembers(Map<Training, Integer> samples, Map<Training, Integer> taken) {
-        for (Training training : samples.keySet()) {
+    private void requireTakes(Map<Training, Integer> samples) {
+        if (samples.isEmpty()) {
+            throw new IllegalArgumentException("A step takes at least one sample of one adapter.");
+        }
+        samples.forEach((training, count) -> {
             if (!members.contains(training)) {
                 throw new IllegalArgumentException("Adapter (%s) is not in the group."
                         .formatted(training.config().id()));
             }
-        }
-        if (taken.isEmpty()) {
-            throw new IllegalArgumentException("A step takes at least one sample of one adapter.");
-        }
+            training.requireTakes(count);
+        });
     }
 
     private GroupTables tables() {

@@ -1,6 +1,7 @@
 package io.plora.train;
 
 import com.google.common.math.IntMath;
+import io.plora.adapter.PeftAdapter;
 import io.plora.data.DataOrder;
 import io.plora.data.Dataset;
 import io.plora.data.Sample;
@@ -44,6 +45,11 @@ public final class Training {
         if (data.size() == 0) {
             throw new IllegalArgumentException("Training data (%s) has no samples.".formatted(data.name()));
         }
+        if (data.samples().stream().anyMatch(sample -> sample.rows() == 0)) {
+            throw new IllegalArgumentException(
+                    "Training data (%s) has samples without an answer token. Maybe leave them out."
+                            .formatted(data.name()));
+        }
         if (epochs < 1) {
             throw new IllegalArgumentException("Number of epochs (%d) must be at least 1.".formatted(epochs));
         }
@@ -62,7 +68,13 @@ public final class Training {
             float[] firstMoment,
             float[] secondMoment,
             Position position,
-            @Nullable OpenBatch openBatch) {}
+            @Nullable OpenBatch openBatch) {
+
+        /** The adapter as it was after its last optimizer step. */
+        public PeftAdapter toPeftAdapter(ModelConfig model, String baseModel) {
+            return AdapterWeights.toPeftAdapter(AdapterLayout.of(model, config), config, parameters, baseModel);
+        }
+    }
 
     /** A batch of which some samples have been taken. */
     public record OpenBatch(int samples, double loss, float[] gradients) {}
@@ -133,13 +145,17 @@ public final class Training {
         return config().learningRate() * config().schedule().factor(position.optimizerSteps(), warmup, totalSteps());
     }
 
-    /** Adds the next samples of the open batch to a pass. */
-    void take(int count, BatchBuilder batch) {
-        if (count > batchRemaining()) {
+    /** Refuses numbers of samples that {@link #take} cannot take. */
+    void requireTakes(int count) {
+        if (count < 1 || count > batchRemaining()) {
             throw new IllegalArgumentException("Adapter (%s) was asked for (%d) samples, but its open batch lacks (%d)."
                     .formatted(config().id(), count, batchRemaining()));
         }
-        float weight = 1f / Math.max(1, batchAnswerTokens());
+    }
+
+    /** Adds the next samples of the open batch to a pass. */
+    void take(int count, BatchBuilder batch) {
+        float weight = 1f / batchAnswerTokens();
         for (int i = 0; i < count; i++) {
             int index = order[position.samples() + batchSamples + i];
             batch.sample(data.samples().get(index), weight, config(), position.epoch(), index);
@@ -190,7 +206,7 @@ public final class Training {
      * @return the batch's loss per answer token
      */
     double endBatch() {
-        double loss = batchLoss / Math.max(1, batchAnswerTokens());
+        double loss = batchLoss / batchAnswerTokens();
         int samples = position.samples() + batchSamples;
         boolean epochEnds = samples == data.size();
         position = new Position(

@@ -311,7 +311,7 @@ class TrialFilesTest {
                 .builder()
                 .setHeader()
                 .setSkipHeaderRecord(true)
-                .get();
+                .build();
         try (Reader reader = Files.newBufferedReader(folder.resolve(TrialFiles.CSV));
                 CSVParser parser = format.parse(reader)) {
             return parser.getRecords();

@@ -1,27 +1,45 @@
 package io.plora.examples;
 
+import io.plora.data.ChoiceData;
 import io.plora.data.TextData;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
 /** The small model and the data that come with the examples. */
-final class ExampleFiles {
+public final class ExampleFiles {
     private ExampleFiles() {}
 
     /** A trained Qwen2-style model of 1.26 million parameters. */
-    static Path model() {
+    public static Path model() {
         return find("models/tiny-qwen2");
     }
 
-    /** Grade-school problems with worked answers (GSM8K) that the model was not trained on. */
-    static TextData problems(String file) {
+    /**
+     * Grade-school problems with worked answers (GSM8K) that the model was not trained on.
+     *
+     * @param file {@code train.jsonl} or {@code validation.jsonl}
+     */
+    public static TextData problems(String file) {
         return TextData.jsonLines(find("data/gsm8k").resolve(file))
                 .withPrompt("Question: {question}\nAnswer: ")
                 .withAnswer("{answer}");
     }
 
-    /** Examples are run from the project's folder or from their own. */
-    static Path find(String path) {
+    /**
+     * Sentences in CoLA's layout, with a question whether they are acceptable.
+     *
+     * @param tsv source, label, mark, sentence
+     */
+    public static ChoiceData judgements(Path tsv) {
+        return TextData.tsv(tsv, "source", "label", "mark", "sentence")
+                .withPrompt("{sentence}\nIs this acceptable English?")
+                .asChoices("label")
+                .withCandidate("0", " no")
+                .withCandidate("1", " yes");
+    }
+
+    /** A file of this module; examples are run from the project's folder or from their own. */
+    public static Path find(String path) {
         for (Path folder : new Path[] {Path.of("plora-examples"), Path.of("")}) {
             Path found = folder.resolve(path);
             if (Files.exists(found)) {

@@ -64,6 +64,11 @@ public final class CpuKernels implements Kernels {
         return OpenBlas.unavailableReason();
     }
 
+    /** Rows of logits that {@link #crossEntropy} holds at a time, for a vocabulary of some size. */
+    public static int lossChunkRows(int vocabulary) {
+        return CpuLoss.chunkRows(vocabulary);
+    }
+
     @Override
     public String description() {
         return "CPU (float32, OpenBLAS, %d threads)".formatted(workers.threads());

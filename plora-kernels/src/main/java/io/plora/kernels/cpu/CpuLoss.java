@@ -23,6 +23,11 @@ final class CpuLoss {
         this.workers = workers;
     }
 
+    /** Rows of logits held at a time. */
+    static int chunkRows(int vocabulary) {
+        return Math.max(FEWEST_ROWS, CHUNK / vocabulary);
+    }
+
     void logits(Tensor x, Tensor weight, PackedBatch batch, Tensor y) {
         Matrix weights = Matrix.of(weight);
         workers.multiply(
@@ -38,7 +43,7 @@ final class CpuLoss {
                 .filter(row -> batch.target(row) != -1)
                 .toArray();
         clearOthers(batch, hidden, losses, dX);
-        int chunk = Math.max(FEWEST_ROWS, CHUNK / (int) weight.dim(0));
+        int chunk = chunkRows((int) weight.dim(0));
         for (int from = 0; from < rows.length; from += chunk) {
             int count = Math.min(chunk, rows.length - from);
             int[] chosen = Arrays.copyOfRange(rows, from, from + count);

@@ -1,0 +1,152 @@
+package io.plora.examples.benchmark;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.google.common.io.MoreFiles;
+import com.google.common.io.RecursiveDeleteOption;
+import io.plora.data.EncodingContext;
+import io.plora.data.Sample;
+import io.plora.data.TextData;
+import io.plora.data.TooLong;
+import io.plora.examples.CommandLines;
+import io.plora.examples.ExampleFiles;
+import io.plora.examples.RandomModelMaker;
+import io.plora.execute.ComputeDevice;
+import io.plora.model.BaseModel;
+import io.plora.model.ModelConfig;
+import io.plora.space.LoraConfig;
+import io.plora.space.SearchSpace;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.function.Function;
+import java.util.stream.Stream;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/**
+ * The same sixteen configurations trained packed and one by one on this machine's CPU, in turn, and what share of a large
+ * product's speed each reaches.
+ *
+ * <p>All configurations have batch size 1, where packing matters most: alone, a pass of the base model has the few rows of one
+ * sample. Times are medians over repetitions of the sum of all iterations (forward, backward, optimizer); loading the model,
+ * validation and saving are left out on both sides. GFLOP/s divide the operations of {@link TrainingOperations} by these times.
+ * Repetitions run one policy after the other and change which is first; a short run of both before them warms the JVM up.
+ */
+@Command(
+        name = "CpuPackingBenchmark",
+        mixinStandardHelpOptions = true,
+        description = "Times 16 configurations packed and one by one.")
+public final class CpuPackingBenchmark implements Callable<Integer> {
+    private static final List<LoraConfig> CONFIGS = SearchSpace.grid()
+            .rank(8, 16, 32, 64)
+            .learningRate(5e-5, 1e-4, 2e-4, 4e-4)
+            .batchSize(1)
+            .configs();
+    private static final int SHORTEST = 30;
+    private static final int LONGEST = 60;
+
+    @Spec
+    private CommandSpec spec = CommandSpec.create();
+
+    @Option(names = "--samples", description = "samples a configuration trains on (default: ${DEFAULT-VALUE})")
+    private int samples = 48;
+
+    @Option(
+            names = "--wide-samples",
+            description = "the same for a model of hidden size 512, 0 to leave it out (default: ${DEFAULT-VALUE})")
+    private int wideSamples = 16;
+
+    @Option(names = "--repetitions", description = "runs of each policy (default: ${DEFAULT-VALUE})")
+    private int repetitions = 3;
+
+    @Option(names = "--results", description = "file that rows are added to (default: ${DEFAULT-VALUE})")
+    private Path results = Path.of("plora-examples/benchmarks/results/cpu-packing.jsonl");
+
+    public static void main(String[] arguments) {
+        CommandLines.main(new CpuPackingBenchmark(), arguments);
+    }
+
+    @Override
+    public Integer call() throws IOException {
+        Path tiny = ExampleFiles.model();
+        measure("sentences", tiny, "tiny-qwen2", CpuPackingBenchmark::sentences, samples);
+        measure("short samples", tiny, "tiny-qwen2", CpuPackingBenchmark::shortQuestions, samples);
+        measure("gsm8k", tiny, "tiny-qwen2", CpuPackingBenchmark::problems, samples);
+        if (wideSamples > 0) {
+            measureWide();
+        }
+        return 0;
+    }
+
+    private void measureWide() throws IOException {
+        Path folder = Files.createTempDirectory("plora-benchmark");
+        try {
+            if (CommandLines.run(new RandomModelMaker(), "--output", folder.toString(), "--hidden", "512") != 0) {
+                throw new IllegalStateException("The wider model could not be written to (%s).".formatted(folder));
+            }
+            measure("short samples", folder, "random-qwen2", CpuPackingBenchmark::shortQuestions, wideSamples);
+        } finally {
+            MoreFiles.deleteRecursively(folder, RecursiveDeleteOption.ALLOW_INSECURE);
+        }
+    }
+
+    /** Some 20 tokens each, as in tasks such as CoLA. */
+    private static Stream<Sample> sentences(EncodingContext context) {
+        return ExampleFiles.judgements(ExampleFiles.find("data/acceptability/train.tsv"))
+                .load(context)
+                .samples()
+                .stream();
+    }
+
+    private static Stream<Sample> problems(EncodingContext context) {
+        return ExampleFiles.problems("train.jsonl").load(context).samples().stream();
+    }
+
+    /** Questions of a few dozen tokens, without their answers. */
+    private static Stream<Sample> shortQuestions(EncodingContext context) {
+        return TextData.jsonLines(ExampleFiles.find("data/gsm8k/train.jsonl"))
+                .withAnswer("{question}")
+                .load(context)
+                .samples()
+                .stream()
+                .filter(sample -> sample.length() >= SHORTEST && sample.length() <= LONGEST);
+    }
+
+    private void measure(
+            String name, Path folder, String modelName, Function<EncodingContext, Stream<Sample>> data, int limit)
+            throws IOException {
+        PackingCase packingCase;
+        try (BaseModel model = BaseModel.open(folder)) {
+            ModelConfig shape = model.config();
+            EncodingContext context = new EncodingContext(
+                    model.tokenizer(), Optional.empty(), shape.vocabularySize(), shape.maxPositions(), TooLong.REFUSE);
+            packingCase = new PackingCase(
+                    name,
+                    shape,
+                    folder,
+                    CONFIGS,
+                    data.apply(context).limit(limit).toList());
+        }
+        ObjectNode row = packingCase.measure(ComputeDevice.cpu(), repetitions);
+        row.put("model", modelName);
+        Machine.describe(row);
+        row.put("command", command());
+        System.out.println(row);
+        Files.createDirectories(results.toAbsolutePath().getParent());
+        Files.writeString(results, row + "\n", StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+    }
+
+    private String command() {
+        List<String> arguments = spec.commandLine().getParseResult().originalArgs();
+        return "mvn -q compile exec:java -Dexec.mainClass=%s%s"
+                .formatted(
+                        getClass().getName(),
+                        arguments.isEmpty() ? "" : " -Dexec.args='%s'".formatted(String.join(" ", arguments)));
+    }
+}

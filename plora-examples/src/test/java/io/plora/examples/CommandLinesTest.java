@@ -1,0 +1,22 @@
+package io.plora.examples;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import picocli.CommandLine;
+
+class CommandLinesTest {
+    @Test
+    void anErrorIsOneMessage(@TempDir Path empty) {
+        StringWriter errors = new StringWriter();
+        CommandLine command = CommandLines.of(new AdapterTools()).setErr(new PrintWriter(errors));
+        assertThat(command.execute("--sweep", empty.toString())).isEqualTo(1);
+        assertThat(errors.toString())
+                .isEqualToNormalizingNewlines(
+                        "Folder (%s) holds no trials. Maybe run TinySweep first.\n".formatted(empty.toAbsolutePath()));
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package io.plora.examples.benchmark;
+
+import org.jspecify.annotations.NullMarked;
