@@ -143,13 +143,13 @@ public record AdapterEvaluator(
         private Room(GroupMemory memory, int longest) {
             this.memory = memory;
             this.longest = longest;
-            adapterBytes = memory.baseBytes();
+            adapterBytes = memory.baseBytes(1);
         }
 
         /** Takes an adapter in, if the longest sequence can be computed beside it. */
         private boolean takes(PeftAdapter adapter) {
-            long adapters = adapterBytes + memory.adapterBytes(adapter.config());
-            long token = Math.max(tokenBytes, memory.tokenBytes(adapter.config()));
+            long adapters = adapterBytes + memory.adapterBytes(adapter.config(), 1);
+            long token = Math.max(tokenBytes, memory.tokenBytes(adapter.config(), 1));
             long needed = adapters + token * longest;
             if (needed > device.memoryBytes()) {
                 refusedBytes = needed;

@@ -122,7 +122,6 @@ final class DeviceWorker implements AutoCloseable {
         Map<TrialRun, Integer> tokens = new LinkedHashMap<>();
         Map<String, Double> losses = new LinkedHashMap<>();
         List<TrialRun> failures = new ArrayList<>();
-        List<TrialRun> evaluated = new ArrayList<>();
         for (StepReport.Member member : report.members()) {
             TrialRun trial = running.members().get(member.training());
             trial.record(member);
@@ -133,17 +132,24 @@ final class DeviceWorker implements AutoCloseable {
             }
             if (member.failure() != null) {
                 failures.add(trial);
-            } else if (epoch(trial) > epochsBefore.get(trial)) {
-                evaluated.add(trial);
             }
         }
         remove(running, failures);
-        List<EpochEvent> epochs = evaluate(running, evaluated);
-        remove(
-                running,
-                evaluated.stream().filter(trial -> trial.training().isDone()).toList());
+        List<EpochEvent> epochs = endEpochs(running, epochsBefore);
         saveIfDue(running);
         return new GroupOutcome(task.group(), seconds, tokens, losses, epochs, failures, null);
+    }
+
+    /** Evaluates members that are through with an epoch; those that are through with all leave. */
+    private List<EpochEvent> endEpochs(Group running, Map<TrialRun, Integer> epochsBefore) {
+        List<TrialRun> atEnd = running.trials().stream()
+                .filter(trial -> epoch(trial) > epochsBefore.getOrDefault(trial, Integer.MAX_VALUE))
+                .toList();
+        List<EpochEvent> epochs = evaluate(running, atEnd);
+        remove(
+                running,
+                atEnd.stream().filter(trial -> trial.training().isDone()).toList());
+        return epochs;
     }
 
     private static int epoch(TrialRun trial) {
@@ -238,11 +244,11 @@ final class DeviceWorker implements AutoCloseable {
     /** Tokens of a pass of an evaluation: what the token budget and the memory beside the members allow. */
     private int evaluationTokens(Group running) {
         GroupMemory memory = spec.memory();
-        long free = device.memoryBytes() - memory.baseBytes();
+        long free = device.memoryBytes() - memory.baseBytes(1);
         long tokenBytes = 1;
         for (TrialRun member : running.trials()) {
-            free -= memory.adapterBytes(member.config());
-            tokenBytes = Math.max(tokenBytes, memory.tokenBytes(member.config()));
+            free -= memory.adapterBytes(member.config(), 1);
+            tokenBytes = Math.max(tokenBytes, memory.tokenBytes(member.config(), 1));
         }
         return (int) Math.min(spec.tokenBudget(), Math.max(1, free / tokenBytes));
     }

@@ -195,7 +195,7 @@ final class SweepRun {
         ended.add(trial);
         String failure = trial.failure();
         if (failure != null) {
-            listener.trialFailed(new FailureEvent(trial.id(), trial.steps(), failure));
+            listener.trialFailed(new FailureEvent(trial.id(), trial.steps() + 1, failure));
         }
         listener.trialEnded(trial);
     }

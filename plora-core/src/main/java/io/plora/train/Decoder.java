@@ -35,6 +35,11 @@ final class Decoder {
         return activations;
     }
 
+    /** Lets go of the memory of activations; the next pass takes what it needs. */
+    void release() {
+        activations = null;
+    }
+
     /** Losses of each row (0 where it has no target), not weighted. */
     float[] losses(PackedBatch batch, GroupTables tables) {
         return kernels.floats(rowLosses(batch, tables));

@@ -36,13 +36,17 @@ public final class PackedTrainer {
         return List.copyOf(members);
     }
 
-    /** Takes a training in; it takes part from the next step on. */
+    /**
+     * Takes a training in; it takes part from the next step on. Memory of larger batches than the next ones is let go of, as
+     * the training may need it.
+     */
     public void join(Training training) {
         if (members.contains(training)) {
             throw new IllegalArgumentException("Adapter (%s) is in the group already."
                     .formatted(training.config().id()));
         }
         members.add(training);
+        decoder.release();
         tables = null;
     }
 
@@ -62,7 +66,7 @@ public final class PackedTrainer {
      * <p>An adapter whose loss or gradient is not finite takes no optimizer step and is reported as failed; the others are not
      * touched by it. The caller lets it leave.
      *
-     * @param samples how many samples each member takes, at least 1; members that are not named take none
+     * @param samples how many samples each member takes; members that are not named take none
      * @throws IllegalArgumentException if the samples cannot be taken; then nothing is done
      */
     public StepReport step(Map<Training, Integer> samples) {
@@ -71,8 +75,8 @@ public final class PackedTrainer {
         Map<Training, Integer> taken = new LinkedHashMap<>();
         for (Training member : members) {
             builder.adapter();
-            Integer count = samples.get(member);
-            if (count != null) {
+            int count = samples.getOrDefault(member, 0);
+            if (count > 0) {
                 member.take(count, builder);
                 taken.put(member, count);
             }
@@ -83,7 +87,7 @@ public final class PackedTrainer {
     }
 
     private void requireTakes(Map<Training, Integer> samples) {
-        if (samples.isEmpty()) {
+        if (samples.values().stream().allMatch(count -> count == 0)) {
             throw new IllegalArgumentException("A step takes at least one sample of one adapter.");
         }
         samples.forEach((training, count) -> {

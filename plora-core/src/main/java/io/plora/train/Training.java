@@ -147,7 +147,7 @@ public final class Training {
 
     /** Refuses numbers of samples that {@link #take} cannot take. */
     void requireTakes(int count) {
-        if (count < 1 || count > batchRemaining()) {
+        if (count < 0 || count > batchRemaining()) {
             throw new IllegalArgumentException("Adapter (%s) was asked for (%d) samples, but its open batch lacks (%d)."
                     .formatted(config().id(), count, batchRemaining()));
         }

@@ -51,7 +51,10 @@ class FailureIsolationTest {
         assertThat(failed.failure()).contains("optimizer step (", "learning rate (1.0E30)");
         assertThat(failures).hasSize(1);
         assertThat(failures.get(0).trialId()).isEqualTo(wild.id());
-        assertThat(failures.get(0).message()).isEqualTo(failed.failure());
+        assertThat(failures.get(0).step()).isEqualTo(failed.steps() + 1);
+        assertThat(failures.get(0).message())
+                .isEqualTo(failed.failure())
+                .contains("optimizer step (%d)".formatted(failures.get(0).step()));
         requireOthersAreAsWithoutFailure(with, CONFIGS);
     }
 

@@ -7,6 +7,7 @@ import io.plora.cost.GroupMemory;
 import io.plora.data.Dataset;
 import io.plora.data.Sample;
 import io.plora.kernels.Kernels;
+import io.plora.kernels.PackedBatch;
 import io.plora.kernels.Tensor;
 import io.plora.kernels.cpu.CpuKernels;
 import io.plora.model.BaseModel;
@@ -16,10 +17,13 @@ import io.plora.space.LoraConfig;
 import io.plora.train.AdapterWeights;
 import io.plora.train.PackedTrainer;
 import io.plora.train.Training;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** The memory model against what the engine allocates. */
 class MemoryModelTruthTest {
@@ -46,14 +50,14 @@ class MemoryModelTruthTest {
                     (long) CpuKernels.lossChunkRows(model.vocabularySize()) * model.vocabularySize() * Float.BYTES;
 
             PackedTrainer trainer = new PackedTrainer(model, DecoderWeights.load(base, kernels, 20), kernels);
-            assertThat(allocated.getAndSet(0)).isCloseTo(memory.baseBytes() - logits, withinPercentage(5));
+            assertThat(allocated.getAndSet(0)).isCloseTo(memory.baseBytes(1) - logits, withinPercentage(5));
 
             Training small =
                     new Training(AdapterWeights.initialize(model, SMALL, kernels), data, 1, Training.Position.START);
             Training large =
                     new Training(AdapterWeights.initialize(model, LARGE, kernels), data, 1, Training.Position.START);
             assertThat(allocated.getAndSet(0))
-                    .isCloseTo(memory.adapterBytes(SMALL) + memory.adapterBytes(LARGE), withinPercentage(5));
+                    .isCloseTo(memory.adapterBytes(SMALL, 1) + memory.adapterBytes(LARGE, 1), withinPercentage(5));
 
             trainer.join(small);
             trainer.join(large);
@@ -61,8 +65,31 @@ class MemoryModelTruthTest {
             long rowsOfLarge = samples.stream().mapToInt(Sample::rows).sum();
             assertThat(allocated.get())
                     .isCloseTo(
-                            memory.tokenBytes(LARGE) * rowsOfLarge + memory.tokenBytes(SMALL) * (rows - rowsOfLarge),
+                            memory.tokenBytes(LARGE, 1) * rowsOfLarge
+                                    + memory.tokenBytes(SMALL, 1) * (rows - rowsOfLarge),
                             withinPercentage(5));
+        }
+    }
+
+    @Test
+    void evaluationKeepsWithinTheMemoryThatTrainingHas(@TempDir Path folder) {
+        int tokens = 30;
+        AtomicInteger mostRows = new AtomicInteger();
+        TestDevice small = new TestDevice("small", roomFor(LARGE, tokens), (call, method, arguments) -> {
+            if (method.getName().equals("crossEntropy")) {
+                mostRows.accumulateAndGet(((PackedBatch) arguments[2]).rows(), Math::max);
+            }
+            return call.proceed();
+        });
+        TinySweeps.sweep(folder, List.of(LARGE)).withDevice(small).build().run();
+
+        assertThat(mostRows.get()).isBetween(20, tokens);
+    }
+
+    private static long roomFor(LoraConfig config, int tokens) {
+        try (BaseModel base = BaseModel.open(TinySweeps.MODEL)) {
+            GroupMemory memory = ComputeDevice.cpu(1, 1).memory(base.config());
+            return memory.baseBytes() + memory.adapterBytes(config) + tokens * memory.tokenBytes(config);
         }
     }
 

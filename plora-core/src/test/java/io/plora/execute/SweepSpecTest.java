@@ -4,6 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.plora.Metric;
+import io.plora.StepEvent;
+import io.plora.SweepListener;
+import io.plora.SweepResult;
+import io.plora.Trial;
 import io.plora.data.Dataset;
 import io.plora.data.Sample;
 import io.plora.kernels.DType;
@@ -19,6 +23,7 @@ import java.util.List;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class SweepSpecTest {
     private static final BaseModel BASE = BaseModel.open(TinySweeps.MODEL);
@@ -87,7 +92,37 @@ class SweepSpecTest {
         assertThat(spec.tokensOfTrial()).isEqualTo(2L * 7473 * SAMPLES.get(0).rows());
     }
 
+    @Test
+    void anInterruptOfTheExecutorsThreadEndsTheSweepWithAllOfItSaved(@TempDir Path folder) {
+        Path output = folder.resolve("sweep");
+        SweepSpec spec = spec(TinySweeps.CONFIGS, SAMPLES, List.of(TestDevice.of("CPU", 1L << 32)), output);
+        SweepResult result = new SweepExecutor(spec, new SweepListener() {
+                    private int steps;
+
+                    @Override
+                    public void stepCompleted(StepEvent event) {
+                        steps++;
+                        if (steps == 3) {
+                            Thread.currentThread().interrupt();
+                        }
+                    }
+                })
+                .run();
+
+        assertThat(Thread.interrupted()).isTrue();
+        assertThat(result.ranking()).extracting(Trial::status).containsOnly(Trial.Status.CANCELLED);
+        assertThat(result.steps()).isPositive();
+        assertThat(output.resolve("time.json")).exists();
+        SweepResult resumed = new SweepExecutor(spec, new SweepListener() {}).run();
+        assertThat(resumed.ranking()).extracting(Trial::status).containsOnly(Trial.Status.FINISHED);
+    }
+
     private static SweepSpec spec(List<LoraConfig> configs, List<Sample> samples, List<ComputeDevice> devices) {
+        return spec(configs, samples, devices, Path.of("unused"));
+    }
+
+    private static SweepSpec spec(
+            List<LoraConfig> configs, List<Sample> samples, List<ComputeDevice> devices, Path output) {
         return new SweepSpec(
                 BASE,
                 configs,
@@ -98,7 +133,7 @@ class SweepSpecTest {
                 new GreedyPacking(),
                 devices,
                 100,
-                Path.of("unused"),
+                output,
                 null,
                 Duration.ofMinutes(1));
     }

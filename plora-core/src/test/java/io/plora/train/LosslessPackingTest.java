@@ -115,9 +115,12 @@ class LosslessPackingTest {
             }
             Map<Training, Integer> samples = new LinkedHashMap<>();
             for (Training member : trainer.members()) {
-                samples.put(member, random.nextInt(member.batchRemaining() + 1));
+                int count = random.nextInt(member.batchRemaining() + 1);
+                if (count > 0) {
+                    samples.put(member, count);
+                }
             }
-            if (samples.values().stream().anyMatch(count -> count > 0)) {
+            if (!samples.isEmpty()) {
                 trainer.step(samples);
             }
         }

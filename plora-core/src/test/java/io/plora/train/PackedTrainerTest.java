@@ -33,7 +33,8 @@ class PackedTrainerTest {
                 .hasMessageContaining("is not in the group");
         assertThatThrownBy(() -> trainer.step(Map.of(member, 3)))
                 .hasMessageContaining("was asked for (3) samples, but its open batch lacks (2)");
-        assertThatThrownBy(() -> trainer.step(Map.of(member, 0))).hasMessageContaining("was asked for (0) samples");
+        assertThatThrownBy(() -> trainer.step(Map.of(member, -1))).hasMessageContaining("was asked for (-1) samples");
+        assertThatThrownBy(() -> trainer.step(Map.of(member, 0))).hasMessageContaining("at least one sample");
         assertThatThrownBy(() -> trainer.step(Map.of())).hasMessageContaining("at least one sample");
         assertThat(member.hasOpenBatch()).isFalse();
         assertThat(member.batchRemaining()).isEqualTo(2);

@@ -4,7 +4,6 @@ import io.plora.EpochEvent;
 import io.plora.Metric;
 import io.plora.StepEvent;
 import io.plora.SweepListener;
-import io.plora.SweepResult;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
@@ -47,11 +46,6 @@ final class LossRecorder implements SweepListener, AutoCloseable {
         if (loss < goodEnough) {
             found.complete(event.trialId());
         }
-    }
-
-    @Override
-    public void sweepEnded(SweepResult result) {
-        csv.flush();
     }
 
     /** Completes with the id of the first trial that is good enough. */

@@ -20,9 +20,14 @@ public final class Dropout {
         return mix(key + GOLDEN * (position + 1));
     }
 
-    /** The 64 random bits of columns {@code 4 * quad .. 4 * quad + 3}, 16 each from the lowest up. */
-    public static long bits(long rowKey, int module, int quad) {
-        return mix(rowKey ^ mix(((long) module << 32 | quad) + GOLDEN));
+    /** Key of columns {@code 4 * quad .. 4 * quad + 3}: the same for all rows, so worth keeping for many. */
+    public static long columnKey(int module, int quad) {
+        return mix(((long) module << 32 | quad) + GOLDEN);
+    }
+
+    /** The 64 random bits of a row's four columns, 16 each from the lowest up. */
+    public static long bits(long rowKey, long columnKey) {
+        return mix(rowKey ^ columnKey);
     }
 
     /** An element is dropped where its 16 bits are below this: probability x 2^16, rounded. */
@@ -37,7 +42,7 @@ public final class Dropout {
 
     /** Whether one element is dropped. */
     public static boolean drops(long rowKey, int module, int column, int threshold) {
-        return ((bits(rowKey, module, column >> 2) >>> (16 * (column & 3))) & 0xFFFF) < threshold;
+        return ((bits(rowKey, columnKey(module, column >> 2)) >>> (16 * (column & 3))) & 0xFFFF) < threshold;
     }
 
     private static long mix(long z) {

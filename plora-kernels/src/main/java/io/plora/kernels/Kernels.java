@@ -1,7 +1,6 @@
 package io.plora.kernels;
 
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -33,24 +32,20 @@ public interface Kernels extends AutoCloseable {
     /** Converts all of {@code from} to little-endian float32 values from the position of {@code to} on. */
     void read(Tensor from, ByteBuffer to);
 
-    /** All of a tensor as float32 values. */
+    /** All of a tensor as float32 values, in the order of their memory. */
     default float[] floats(Tensor tensor) {
-        ByteBuffer bytes = littleEndian(tensor.size());
-        read(tensor, bytes);
-        float[] values = new float[(int) tensor.size()];
-        bytes.rewind().order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().get(values);
+        float[] values = new float[Math.toIntExact(tensor.size())];
+        HostTransfer.read(this, tensor, values);
         return values;
     }
 
-    /** Converts values, as many as the tensor has. */
+    /**
+     * Converts values, as many as the tensor has.
+     *
+     * @throws IllegalArgumentException if the numbers of values differ
+     */
     default void write(Tensor to, float[] values) {
-        ByteBuffer bytes = littleEndian(values.length);
-        bytes.asFloatBuffer().put(values);
-        write(to, bytes, DType.F32);
-    }
-
-    private static ByteBuffer littleEndian(long floats) {
-        return ByteBuffer.allocateDirect(Math.toIntExact(floats * Float.BYTES)).order(ByteOrder.LITTLE_ENDIAN);
+        HostTransfer.write(this, to, values);
     }
 
     void zero(Tensor tensor);

@@ -5,7 +5,11 @@ import java.util.Collections;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** The low-rank terms of a group of adapters on one {@link PackedProjection}: one row an adapter, one column a part. */
+/**
+ * The low-rank terms of a group of adapters on one {@link PackedProjection}: one row an adapter, one column a part.
+ *
+ * <p>Gradients of different terms must not share memory: they are added to at the same time.
+ */
 public final class LoraTable {
     private final List<List<@Nullable LoraTerm>> terms;
 

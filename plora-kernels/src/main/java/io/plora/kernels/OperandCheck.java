@@ -39,26 +39,36 @@ public final class OperandCheck {
     }
 
     public void rmsNorm(Tensor x, Tensor weight, PackedBatch batch, Tensor y, Tensor inverseRms) {
-        require("weight", weight, activations, weight.size());
-        requireRows("x", x, activations, batch, weight.size());
+        requireNorm(x, weight, inverseRms, batch);
         requireRows("y", y, activations, batch, weight.size());
-        requireRows("inverseRms", inverseRms, parameters, batch);
     }
 
     public void rmsNormBackward(Tensor x, Tensor weight, Tensor inverseRms, Tensor dY, PackedBatch batch, Tensor dX) {
-        rmsNorm(x, weight, batch, dY, inverseRms);
+        requireNorm(x, weight, inverseRms, batch);
+        requireRows("dY", dY, activations, batch, weight.size());
         requireRows("dX", dX, activations, batch, weight.size());
+    }
+
+    private void requireNorm(Tensor x, Tensor weight, Tensor inverseRms, PackedBatch batch) {
+        require("weight", weight, activations, weight.size());
+        requireRows("x", x, activations, batch, weight.size());
+        requireRows("inverseRms", inverseRms, parameters, batch);
     }
 
     public void project(
             PackedProjection projection, LoraTable adapters, PackedBatch batch, Tensor x, Tensor lowRank, Tensor y) {
+        requireProjection(projection, adapters, batch, x, lowRank);
+        requireRows("y", y, activations, batch, projection.outputs());
+    }
+
+    private void requireProjection(
+            PackedProjection projection, LoraTable adapters, PackedBatch batch, Tensor x, Tensor lowRank) {
         require("weight", projection.weight(), activations, projection.outputs(), projection.inputs());
         if (projection.bias() != null) {
             require("bias", projection.bias(), activations, projection.outputs());
         }
         requireParts(projection);
         requireRows("x", x, activations, batch, projection.inputs());
-        requireRows("y", y, activations, batch, projection.outputs());
         requireTerms(projection, adapters, batch);
         if (lowRank.type() != activations || lowRank.size() < adapters.lowRankSize(batch)) {
             throw new IllegalArgumentException("lowRank (%s) must have at least (%d) elements of type (%s)."
@@ -74,7 +84,8 @@ public final class OperandCheck {
             Tensor lowRank,
             Tensor dY,
             @Nullable Tensor dX) {
-        project(projection, adapters, batch, x, lowRank, dY);
+        requireProjection(projection, adapters, batch, x, lowRank);
+        requireRows("dY", dY, activations, batch, projection.outputs());
         if (dX != null) {
             requireRows("dX", dX, activations, batch, projection.inputs());
         }
@@ -92,8 +103,8 @@ public final class OperandCheck {
     private static void requireParts(PackedProjection projection) {
         int end = 0;
         for (PackedProjection.Part part : projection.parts()) {
-            if (part.from() < end || part.to() < part.from() || part.to() > projection.outputs()) {
-                throw new IllegalArgumentException("Parts (%s) must be in order within the outputs (%d)."
+            if (part.from() < end || part.to() <= part.from() || part.to() > projection.outputs()) {
+                throw new IllegalArgumentException("Parts (%s) must be in order, none empty, within the outputs (%d)."
                         .formatted(projection.parts(), projection.outputs()));
             }
             end = part.to();
@@ -116,13 +127,13 @@ public final class OperandCheck {
                 if (term == null) {
                     continue;
                 }
-                require("a", term.a(), parameters, term.a().dim(0), projection.inputs());
-                require(
-                        "b",
-                        term.b(),
-                        parameters,
-                        parts.get(part).outputs(),
-                        term.a().dim(0));
+                int rank = term.loraRank();
+                if (rank < 1) {
+                    throw new IllegalArgumentException(
+                            "The rank (%d) of adapter (%d) must be at least 1.".formatted(rank, adapter));
+                }
+                require("a", term.a(), parameters, rank, projection.inputs());
+                require("b", term.b(), parameters, parts.get(part).outputs(), rank);
                 if (!(term.dropout() >= 0) || Dropout.threshold(term.dropout()) >= 65536) {
                     throw new IllegalArgumentException(
                             "Dropout (%s) of adapter (%d) must be in [0, 1).".formatted(term.dropout(), adapter));
@@ -157,10 +168,6 @@ public final class OperandCheck {
     }
 
     public void attention(AttentionShape shape, PackedBatch batch, Tensor qkv, Tensor y, Tensor logSumExp) {
-        if (shape.kvHeads() < 1 || shape.heads() % shape.kvHeads() != 0) {
-            throw new IllegalArgumentException(
-                    "Query heads (%d) must be a multiple of key heads (%d).".formatted(shape.heads(), shape.kvHeads()));
-        }
         requireRows("qkv", qkv, activations, batch, shape.qkvSize());
         requireRows("y", y, activations, batch, shape.outputSize());
         requireRows("logSumExp", logSumExp, parameters, batch, shape.heads());
@@ -174,14 +181,18 @@ public final class OperandCheck {
     }
 
     public void swiGlu(Tensor gateUp, PackedBatch batch, Tensor y) {
-        long features = y.dim(y.rank() - 1);
-        requireRows("gateUp", gateUp, activations, batch, 2 * features);
-        requireRows("y", y, activations, batch, features);
+        requireSwiGlu(gateUp, batch, "y", y);
     }
 
     public void swiGluBackward(Tensor gateUp, Tensor dY, PackedBatch batch, Tensor dGateUp) {
-        swiGlu(gateUp, batch, dY);
+        requireSwiGlu(gateUp, batch, "dY", dY);
         requireRows("dGateUp", dGateUp, activations, batch, 2 * dY.dim(1));
+    }
+
+    private void requireSwiGlu(Tensor gateUp, PackedBatch batch, String name, Tensor output) {
+        long features = output.dim(output.rank() - 1);
+        requireRows("gateUp", gateUp, activations, batch, 2 * features);
+        requireRows(name, output, activations, batch, features);
     }
 
     public void crossEntropy(Tensor x, Tensor weight, PackedBatch batch, Tensor losses, @Nullable Tensor dX) {

@@ -8,7 +8,9 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>A row is one token. Rows of adapter {@code a} are {@code adapterStart(a) .. adapterEnd(a) - 1}, possibly none; rows of
  * sequence {@code s} are {@code sequenceStart(s) .. sequenceEnd(s) - 1}, never across adapters. A row's position is its
- * distance from the start of its sequence.
+ * distance from the start of its sequence. A sequence may have no rows.
+ *
+ * <p>Arrays are not copied: who made a batch leaves them as they are.
  */
 public final class PackedBatch {
     private final int[] adapterStarts;
@@ -25,6 +27,8 @@ public final class PackedBatch {
      * @param targets token id that each row predicts, or -1 for none
      * @param lossWeights factor of each row's loss in its adapter's gradient
      * @param dropoutKeys key of each row's dropout masks (see {@link Dropout}), or null for no dropout (evaluation)
+     * @throws IllegalArgumentException if arrays differ in length, starts do not rise to the number of rows, or a sequence
+     *     crosses from one adapter to another
      */
     public PackedBatch(
             int[] adapterStarts,
@@ -35,12 +39,17 @@ public final class PackedBatch {
             long @Nullable [] dropoutKeys) {
         this.adapterStarts = requireStarts("adapterStarts", adapterStarts, tokens.length);
         this.sequenceStarts = requireStarts("sequenceStarts", sequenceStarts, tokens.length);
+        requireNoneCrosses(sequenceStarts, adapterStarts);
         if (targets.length != tokens.length
                 || lossWeights.length != tokens.length
                 || (dropoutKeys != null && dropoutKeys.length != tokens.length)) {
             throw new IllegalArgumentException(
-                    "Row arrays of different lengths: tokens (%d), targets (%d), lossWeights (%d)."
-                            .formatted(tokens.length, targets.length, lossWeights.length));
+                    "Row arrays of different lengths: tokens (%d), targets (%d), lossWeights (%d), dropoutKeys (%s)."
+                            .formatted(
+                                    tokens.length,
+                                    targets.length,
+                                    lossWeights.length,
+                                    dropoutKeys == null ? "none" : dropoutKeys.length));
         }
         this.tokens = tokens;
         this.targets = targets;
@@ -58,6 +67,21 @@ public final class PackedBatch {
                     .formatted(name, Arrays.toString(starts), rows));
         }
         return starts;
+    }
+
+    /** Attention within such a sequence would mix adapters. */
+    private static void requireNoneCrosses(int[] sequenceStarts, int[] adapterStarts) {
+        int sequence = 0;
+        for (int adapterStart : adapterStarts) {
+            while (sequenceStarts[sequence] < adapterStart) {
+                sequence++;
+            }
+            if (sequenceStarts[sequence] != adapterStart) {
+                throw new IllegalArgumentException(
+                        "The sequence of rows [%d, %d) crosses into an adapter's first row (%d)."
+                                .formatted(sequenceStarts[sequence - 1], sequenceStarts[sequence], adapterStart));
+            }
+        }
     }
 
     public int rows() {

@@ -18,6 +18,7 @@ public final class Tensor {
     private final Object owner;
     private final DType type;
     private final long[] shape;
+    private final long size;
     private final @Nullable ByteBuffer host;
     private final @Nullable FloatBuffer floats;
     private final @Nullable DoubleBuffer doubles;
@@ -28,6 +29,7 @@ public final class Tensor {
         this.address = address;
         this.type = type;
         this.shape = shape;
+        this.size = size(shape);
         this.host = host;
         this.floats = host != null && type == DType.F32 ? host.asFloatBuffer() : null;
         this.doubles = host != null && type == DType.F64 ? host.asDoubleBuffer() : null;
@@ -39,7 +41,7 @@ public final class Tensor {
      * @throws IllegalArgumentException if the tensor exceeds 2 GiB, the limit of a Java buffer
      */
     public static Tensor onHost(DType type, long... shape) {
-        long bytes = size(shape) * type.bytes();
+        long bytes = Math.multiplyExact(size(shape), type.bytes());
         if (bytes > Integer.MAX_VALUE) {
             throw new IllegalArgumentException(
                     "A host tensor of shape (%s) and type (%s) needs %d bytes, more than 2 GiB."
@@ -50,8 +52,17 @@ public final class Tensor {
         return ofHost(memory, type, shape);
     }
 
-    /** Wraps all of a direct buffer in native byte order. */
+    /**
+     * Wraps all remaining bytes of a direct buffer, in native byte order.
+     *
+     * @throws IllegalArgumentException if the buffer lies on Java's heap, where it has no address, or has another size
+     */
     public static Tensor ofHost(ByteBuffer memory, DType type, long... shape) {
+        if (!memory.isDirect()) {
+            throw new IllegalArgumentException(
+                    "Memory of shape (%s) lies on Java's heap. Maybe use ByteBuffer.allocateDirect."
+                            .formatted(Arrays.toString(shape)));
+        }
         requireSize(memory.remaining(), type, shape);
         ByteBuffer slice = memory.slice().order(ByteOrder.nativeOrder());
         return new Tensor(slice, 0, type, shape.clone(), slice);
@@ -70,6 +81,10 @@ public final class Tensor {
     private static long size(long[] shape) {
         long size = 1;
         for (long dimension : shape) {
+            if (dimension < 0) {
+                throw new IllegalArgumentException(
+                        "Dimensions of a shape (%s) must not be negative.".formatted(Arrays.toString(shape)));
+            }
             size = Math.multiplyExact(size, dimension);
         }
         return size;
@@ -85,9 +100,9 @@ public final class Tensor {
     /** Elements {@code offset ..} of this tensor in another shape, sharing memory. */
     public Tensor view(long offset, long... newShape) {
         long length = size(newShape);
-        if (offset < 0 || offset + length > size()) {
+        if (offset < 0 || offset > size - length) {
             throw new IndexOutOfBoundsException(
-                    "Elements [%d, %d) of a tensor of (%d) elements.".formatted(offset, offset + length, size()));
+                    "Elements [%d, %d) of a tensor of (%d) elements.".formatted(offset, offset + length, size));
         }
         long byteOffset = offset * type.bytes();
         ByteBuffer slice = host == null
@@ -101,7 +116,7 @@ public final class Tensor {
     public Tensor rows(long from, long to) {
         long[] newShape = shape.clone();
         newShape[0] = to - from;
-        return view(from * (size() / Math.max(1, shape[0])), newShape);
+        return view(from * (size / Math.max(1, shape[0])), newShape);
     }
 
     /** Where the first element lies. */
@@ -131,11 +146,11 @@ public final class Tensor {
 
     /** Number of elements. */
     public long size() {
-        return size(shape);
+        return size;
     }
 
     public long bytes() {
-        return size() * type.bytes();
+        return size * type.bytes();
     }
 
     public boolean isOnHost() {

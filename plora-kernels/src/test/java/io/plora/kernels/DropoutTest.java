@@ -31,6 +31,26 @@ class DropoutTest {
     }
 
     @Test
+    void theThresholdIsTheNearestSixtyFourThousandth() {
+        assertThat(Dropout.threshold(0.1)).isEqualTo(6554); // 6553.6
+        assertThat(Dropout.threshold(0.05)).isEqualTo(3277); // 3276.8
+        assertThat(Dropout.threshold(0.25)).isEqualTo(16384);
+    }
+
+    /** Another function would change what a resumed sweep computes, and implementations in other languages repeat it. */
+    @Test
+    void masksNeverChange() {
+        long key = Dropout.rowKey(42, 7, 1, 12, 3);
+
+        assertThat(key).isEqualTo(0xD06EB003D374EE6BL);
+        assertThat(Dropout.bits(key, Dropout.columnKey(11, 5))).isEqualTo(0x7FDCAB864E98D3E7L);
+        assertThat(Dropout.drops(key, 11, 20, 0xD3E8)).isTrue();
+        assertThat(Dropout.drops(key, 11, 20, 0xD3E7)).isFalse();
+        assertThat(Dropout.drops(key, 11, 23, 0x7FDD)).isTrue();
+        assertThat(Dropout.drops(key, 11, 23, 0x7FDC)).isFalse();
+    }
+
+    @Test
     void everyPartOfAKeyGivesAnIndependentMask() {
         int threshold = Dropout.threshold(0.5);
         long key = Dropout.rowKey(7, 3, 1, 12, 5);
@@ -39,7 +59,9 @@ class DropoutTest {
             Dropout.rowKey(7, 4, 1, 12, 5),
             Dropout.rowKey(7, 3, 2, 12, 5),
             Dropout.rowKey(7, 3, 1, 13, 5),
-            Dropout.rowKey(7, 3, 1, 12, 6)
+            Dropout.rowKey(7, 3, 1, 12, 6),
+            Dropout.rowKey(7, 3, 2, 11, 5), // the next epoch's neighbour
+            Dropout.rowKey(7, 3, 1, 11, 6)
         };
 
         for (long other : others) {

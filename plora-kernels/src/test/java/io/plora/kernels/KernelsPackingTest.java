@@ -6,6 +6,7 @@ import io.plora.kernels.Twin.Pair;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -87,6 +88,14 @@ abstract class KernelsPackingTest extends TwinTest {
         final float[] x =
                 Twin.read(twin.tested(), twin.input(batch, adapters.inputs()).tested());
 
+        int adapterWithRows() {
+            int adapter = random.nextInt(4);
+            while (batch.adapterRows(adapter) == 0) {
+                adapter = (adapter + 1) % 4;
+            }
+            return adapter;
+        }
+
         List<float[]> packed(float[] values) {
             clearGradients(adapters);
             return run(batch, adapters.table(twin.tested()), values);
@@ -115,17 +124,46 @@ abstract class KernelsPackingTest extends TwinTest {
     void aFailedAdapterNeverReachesTheRowsOrGradientsOfAnother(long seed) {
         start(seed);
         Group group = new Group();
-        int failed = random.nextInt(4);
+        int failed = group.adapterWithRows();
+        int start = group.batch.adapterStart(failed);
+        int end = group.batch.adapterEnd(failed);
+        float[] poisoned = group.x.clone();
+        Arrays.fill(poisoned, start * group.adapters.inputs(), end * group.adapters.inputs(), Float.NaN);
+
+        assertOthersSame(group, failed, () -> group.packed(poisoned));
+    }
+
+    @ParameterizedTest
+    @MethodSource("seeds")
+    void anAdapterWithFailedParametersNeverReachesTheRowsOrGradientsOfAnother(long seed) {
+        start(seed);
+        Group group = new Group();
+        int failed = group.adapterWithRows();
+
+        assertOthersSame(group, failed, () -> {
+            for (RandomAdapters.Term term : group.adapters.terms(failed)) {
+                fill(term.a(), Float.NaN);
+                fill(term.b(), Float.POSITIVE_INFINITY);
+            }
+            return group.packed(group.x);
+        });
+    }
+
+    private void fill(Pair pair, float value) {
+        float[] values = new float[(int) pair.tested().size()];
+        Arrays.fill(values, value);
+        twin.tested().write(pair.tested(), values);
+    }
+
+    private void assertOthersSame(Group group, int failed, Supplier<List<float[]>> failing) {
         int start = group.batch.adapterStart(failed);
         int end = group.batch.adapterEnd(failed);
         List<float[]> healthy = group.packed(group.x);
         List<List<float[]>> gradients = IntStream.range(0, 4)
                 .mapToObj(i -> gradients(group.adapters, i))
                 .toList();
-        float[] poisoned = group.x.clone();
-        Arrays.fill(poisoned, start * group.adapters.inputs(), end * group.adapters.inputs(), Float.NaN);
 
-        List<float[]> results = group.packed(poisoned);
+        List<float[]> results = failing.get();
 
         for (int i = 0; i < results.size(); i++) {
             int width = results.get(i).length / group.batch.rows();
@@ -136,6 +174,9 @@ abstract class KernelsPackingTest extends TwinTest {
         for (int adapter = 0; adapter < 4; adapter++) {
             if (adapter != failed) {
                 assertSameBits(gradients(group.adapters, adapter), gradients.get(adapter));
+            } else if (!group.adapters.terms(failed).isEmpty()) {
+                assertThat(gradients(group.adapters, failed))
+                        .anySatisfy(values -> assertThat(values).contains(Float.NaN));
             }
         }
     }
@@ -192,10 +233,10 @@ abstract class KernelsPackingTest extends TwinTest {
         start(seed);
         Group group = new Group();
         List<float[]> first = new ArrayList<>(group.packed(group.x));
-        first.addAll(gradients(group.adapters, 0));
+        IntStream.range(0, 4).forEach(adapter -> first.addAll(gradients(group.adapters, adapter)));
 
         List<float[]> second = new ArrayList<>(group.packed(group.x));
-        second.addAll(gradients(group.adapters, 0));
+        IntStream.range(0, 4).forEach(adapter -> second.addAll(gradients(group.adapters, adapter)));
 
         assertSameBits(second, first);
     }

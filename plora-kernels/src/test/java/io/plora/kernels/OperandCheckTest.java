@@ -73,12 +73,44 @@ class OperandCheckTest {
     }
 
     @Test
-    void queryHeadsThatKeyHeadsDoNotDivideAreRefused() {
-        AttentionShape shape = new AttentionShape(3, 2, 4);
-
+    void backwardPassesNameTheGradientThatDoesNotFit() {
         assertRefused(
-                () -> check.attention(shape, batch, frozen(ROWS, 28), frozen(ROWS, 12), parameter(ROWS, 3)),
-                "Query heads (3)");
+                () -> check.rmsNormBackward(
+                        frozen(ROWS, 4), frozen(4), parameter(ROWS), frozen(ROWS, 5), batch, frozen(ROWS, 4)),
+                "dY (Tensor(F32[3, 5]");
+        assertRefused(
+                () -> check.swiGluBackward(frozen(ROWS, 8), frozen(ROWS - 1, 4), batch, frozen(ROWS, 8)),
+                "dY (Tensor(F32[2, 4]");
+        assertRefused(
+                () -> check.projectBackward(
+                        projection,
+                        table(term(2, 4, 2, 0, true)),
+                        batch,
+                        frozen(ROWS, 4),
+                        frozen(10),
+                        frozen(ROWS, 6),
+                        null),
+                "dY (Tensor(F32[3, 6]");
+    }
+
+    @Test
+    void anEmptyPartAndPartsOutOfOrderAreRefused() {
+        for (List<Part> parts : List.of(
+                List.of(new Part(0, 0, 0), new Part(0, 5, 1)),
+                List.of(new Part(2, 5, 0), new Part(0, 2, 1)),
+                List.of(new Part(0, 2, 0), new Part(2, 6, 1)))) {
+            PackedProjection wrong = new PackedProjection(frozen(5, 4), null, parts);
+            assertRefused(
+                    () -> check.project(
+                            wrong, table(term(2, 4, 2, 0, true)), batch, frozen(ROWS, 4), frozen(10), frozen(ROWS, 5)),
+                    "within the outputs (5)");
+        }
+    }
+
+    @Test
+    void aCopyToAnotherSizeOrTypeIsRefused() {
+        assertRefused(() -> check.copy(frozen(3), frozen(4)), "to (Tensor(F32[4]");
+        assertRefused(() -> check.copy(frozen(3), parameter(3)), "to (Tensor(F64[3]");
     }
 
     @Test
@@ -86,6 +118,7 @@ class OperandCheckTest {
         assertRefused(() -> project(term(2, 4, 3, 0, true)), "b (Tensor(F64[3, 2]", "(2, 2)");
         assertRefused(() -> project(term(2, 5, 2, 0, true)), "a (Tensor(F64[2, 5]", "(2, 4)");
         assertRefused(() -> project(term(2, 4, 2, 1, true)), "Dropout (1.0) of adapter (0)");
+        assertRefused(() -> project(term(0, 4, 2, 0, true)), "rank (0) of adapter (0)");
         assertRefused(
                 () -> check.projectBackward(
                         projection,
@@ -96,6 +129,11 @@ class OperandCheckTest {
                         frozen(ROWS, 5),
                         null),
                 "gradientA of adapter (0) on part (0) is null");
+        LoraTerm small = new LoraTerm(parameter(2, 4), parameter(2, 2), parameter(2, 4), parameter(2, 1), 1, 0);
+        assertRefused(
+                () -> check.projectBackward(
+                        projection, table(small), batch, frozen(ROWS, 4), frozen(10), frozen(ROWS, 5), null),
+                "gradientB (Tensor(F64[2, 1]");
     }
 
     @Test

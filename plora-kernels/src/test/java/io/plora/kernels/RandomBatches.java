@@ -54,6 +54,21 @@ public final class RandomBatches {
         return batch(adapterStarts, sequenceStarts.stream().mapToInt(i -> i).toArray(), rows);
     }
 
+    /** A batch whose adapters have sequences of these lengths. */
+    public PackedBatch ofLengths(int[]... sequenceLengths) {
+        int[] adapterStarts = new int[sequenceLengths.length + 1];
+        List<Integer> sequenceStarts = new ArrayList<>(List.of(0));
+        int rows = 0;
+        for (int adapter = 0; adapter < sequenceLengths.length; adapter++) {
+            for (int length : sequenceLengths[adapter]) {
+                rows += length;
+                sequenceStarts.add(rows);
+            }
+            adapterStarts[adapter + 1] = rows;
+        }
+        return batch(adapterStarts, sequenceStarts.stream().mapToInt(i -> i).toArray(), rows);
+    }
+
     private PackedBatch batch(int[] adapterStarts, int[] sequenceStarts, int rows) {
         int[] targets = random.ints(rows, 0, vocabulary).toArray();
         float[] lossWeights = new float[rows];

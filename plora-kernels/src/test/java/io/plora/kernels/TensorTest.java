@@ -40,6 +40,21 @@ class TensorTest {
     }
 
     @Test
+    void rowsInReverseAreRefusedAlsoOnADevice() {
+        Tensor tensor = Tensor.onDevice(this, 1024, DType.BF16, 4, 3);
+
+        assertThatIllegalArgumentException().isThrownBy(() -> tensor.rows(3, 1)).withMessageContaining("[-2, 3]");
+    }
+
+    @Test
+    void memoryOnTheHeapIsRefused() {
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> Tensor.ofHost(ByteBuffer.allocate(16), DType.F32, 4))
+                .withMessageContaining("heap")
+                .withMessageContaining("allocateDirect");
+    }
+
+    @Test
     void memoryOfAnotherSizeIsRefused() {
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> Tensor.ofHost(ByteBuffer.allocateDirect(12), DType.F32, 4))

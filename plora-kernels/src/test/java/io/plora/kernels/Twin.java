@@ -119,16 +119,20 @@ final class Twin implements AutoCloseable {
         return values;
     }
 
+    void assertClose(String name, Pair pair) {
+        assertClose(name, pair, 1);
+    }
+
     /**
-     * Every element: |actual - expected| at most tolerance x (|expected| + root mean square of the expected tensor); NaN
+     * Every element: |actual - expected| at most slack x tolerance x (|expected| + root mean square of the expected tensor); NaN
      * exactly where NaN is expected.
      */
-    void assertClose(String name, Pair pair) {
+    void assertClose(String name, Pair pair, double slack) {
         float[] actual = read(tested, pair.tested());
         float[] expected = read(reference, pair.reference());
         double rms = rms(expected);
         for (int i = 0; i < expected.length; i++) {
-            double allowed = tolerance * (Math.abs(expected[i]) + rms);
+            double allowed = slack * tolerance * (Math.abs(expected[i]) + rms);
             boolean close =
                     Float.isNaN(expected[i]) ? Float.isNaN(actual[i]) : Math.abs(actual[i] - expected[i]) <= allowed;
             if (!close) { // a message only where one is needed: there are millions of elements

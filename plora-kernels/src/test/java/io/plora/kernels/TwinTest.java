@@ -20,6 +20,11 @@ abstract class TwinTest {
         return LongStream.range(0, 20);
     }
 
+    /** For cases that take long. */
+    static LongStream fewSeeds() {
+        return LongStream.range(0, 4);
+    }
+
     void start(long seed) {
         random = new Random(seed);
         twin = new Twin(kernels(), new ReferenceKernels(), random, tolerance());

@@ -33,6 +33,9 @@ import picocli.CommandLine.Spec;
  * The same sixteen configurations trained packed and one by one on this machine's CPU, in turn, and what share of a large
  * product's speed each reaches.
  *
+ * <p>Cases, all on bundled text: {@code sentences} (some 20 tokens), {@code short} (30 to 60 tokens) and {@code gsm8k} (some 170)
+ * on the bundled model of hidden size 128; {@code wide}, the short ones on a random model of hidden size 512.
+ *
  * <p>All configurations have batch size 1, where packing matters most: alone, a pass of the base model has the few rows of one
  * sample. Times are medians over repetitions of the sum of all iterations (forward, backward, optimizer); loading the model,
  * validation and saving are left out on both sides. GFLOP/s divide the operations of {@link TrainingOperations} by these times.
@@ -48,18 +51,23 @@ public final class CpuPackingBenchmark implements Callable<Integer> {
             .learningRate(5e-5, 1e-4, 2e-4, 4e-4)
             .batchSize(1)
             .configs();
+    private static final List<String> CASES = List.of("sentences", "short", "gsm8k", "wide");
     private static final int SHORTEST = 30;
     private static final int LONGEST = 60;
 
     @Spec
     private CommandSpec spec = CommandSpec.create();
 
+    @Option(
+            names = "--cases",
+            split = ",",
+            description = "which to run, separated by commas (default: ${DEFAULT-VALUE})")
+    private List<String> cases = CASES;
+
     @Option(names = "--samples", description = "samples a configuration trains on (default: ${DEFAULT-VALUE})")
     private int samples = 48;
 
-    @Option(
-            names = "--wide-samples",
-            description = "the same for a model of hidden size 512, 0 to leave it out (default: ${DEFAULT-VALUE})")
+    @Option(names = "--wide-samples", description = "the same in the case wide (default: ${DEFAULT-VALUE})")
     private int wideSamples = 16;
 
     @Option(names = "--repetitions", description = "runs of each policy (default: ${DEFAULT-VALUE})")
@@ -75,11 +83,16 @@ public final class CpuPackingBenchmark implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         Path tiny = ExampleFiles.model();
-        measure("sentences", tiny, "tiny-qwen2", CpuPackingBenchmark::sentences, samples);
-        measure("short samples", tiny, "tiny-qwen2", CpuPackingBenchmark::shortQuestions, samples);
-        measure("gsm8k", tiny, "tiny-qwen2", CpuPackingBenchmark::problems, samples);
-        if (wideSamples > 0) {
-            measureWide();
+        for (String name : cases) {
+            switch (name) {
+                case "sentences" -> measure(name, tiny, "tiny-qwen2", CpuPackingBenchmark::sentences, samples);
+                case "short" -> measure(name, tiny, "tiny-qwen2", CpuPackingBenchmark::shortQuestions, samples);
+                case "gsm8k" -> measure(name, tiny, "tiny-qwen2", CpuPackingBenchmark::problems, samples);
+                case "wide" -> measureWide();
+                default ->
+                    throw new IllegalArgumentException(
+                            "Case (%s) is unknown. Maybe use some of %s.".formatted(name, CASES));
+            }
         }
         return 0;
     }
@@ -90,7 +103,7 @@ public final class CpuPackingBenchmark implements Callable<Integer> {
             if (CommandLines.run(new RandomModelMaker(), "--output", folder.toString(), "--hidden", "512") != 0) {
                 throw new IllegalStateException("The wider model could not be written to (%s).".formatted(folder));
             }
-            measure("short samples", folder, "random-qwen2", CpuPackingBenchmark::shortQuestions, wideSamples);
+            measure("wide", folder, "random-qwen2", CpuPackingBenchmark::shortQuestions, wideSamples);
         } finally {
             MoreFiles.deleteRecursively(folder, RecursiveDeleteOption.ALLOW_INSECURE);
         }

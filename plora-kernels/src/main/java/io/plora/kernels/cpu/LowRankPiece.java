@@ -82,9 +82,10 @@ record LowRankPiece(PackedProjection.Part part, LoraTerm term, PackedBatch batch
         scratch.products().multiply(keepScale(), lowRank.rows(from, to), Matrix.of(term.a()), 0, gradients);
         float[] gradient = scratch.heap(0, width);
         float[] sum = scratch.heap(1, width);
+        long[] columnKeys = columnKeys(0, width, scratch);
         for (int row = 0; row < to - from; row++) {
             gradients.load(row, row + 1, gradient);
-            drop(gradient, start + from + row, 0, width);
+            drop(gradient, start + from + row, columnKeys, width);
             dX.load(row, row + 1, sum);
             for (int i = 0; i < width; i++) {
                 sum[i] += gradient[i];
@@ -119,34 +120,43 @@ record LowRankPiece(PackedProjection.Part part, LoraTerm term, PackedBatch batch
         int width = columnTo - columnFrom;
         Matrix copy = scratch.direct(0, to - from, width);
         float[] values = scratch.heap(0, width);
+        long[] columnKeys = columnKeys(columnFrom, width, scratch);
         for (int row = 0; row < to - from; row++) {
             input.load(row, row + 1, values);
-            drop(values, start + from + row, columnFrom, width);
+            drop(values, start + from + row, columnKeys, width);
             copy.store(row, row + 1, values);
         }
         return copy;
     }
 
+    /** Keys of the columns from a multiple of 4 on, four columns a key. */
+    private long[] columnKeys(int columnFrom, int width, Scratch scratch) {
+        int quads = (width + 3) / 4;
+        long[] keys = scratch.keys(quads);
+        for (int quad = 0; quad < quads; quad++) {
+            keys[quad] = Dropout.columnKey(part.module(), columnFrom / 4 + quad);
+        }
+        return keys;
+    }
+
     /**
      * Clears the dropped values of a row; the others are scaled in the product that follows. Bits instead of a condition,
      * because a branch that nobody can predict costs more than all the rest.
-     *
-     * @param columnFrom column of the first value, a multiple of 4
      */
-    private void drop(float[] values, int row, int columnFrom, int width) {
+    private void drop(float[] values, int row, long[] columnKeys, int width) {
         long key = batch.dropoutKey(row);
         int highestDropped = Dropout.threshold(term.dropout()) - 1;
         int i = 0;
         for (; i + 3 < width; i += 4) {
-            long bits = Dropout.bits(key, part.module(), (columnFrom + i) >> 2);
+            long bits = Dropout.bits(key, columnKeys[i >> 2]);
             values[i] = cleared(values[i], highestDropped - (int) (bits & 0xFFFF));
             values[i + 1] = cleared(values[i + 1], highestDropped - (int) ((bits >>> 16) & 0xFFFF));
             values[i + 2] = cleared(values[i + 2], highestDropped - (int) ((bits >>> 32) & 0xFFFF));
             values[i + 3] = cleared(values[i + 3], highestDropped - (int) (bits >>> 48));
         }
         for (; i < width; i++) {
-            boolean drops = Dropout.drops(key, part.module(), columnFrom + i, highestDropped + 1);
-            values[i] = drops ? 0 : values[i];
+            long bits = Dropout.bits(key, columnKeys[i >> 2]) >>> (16 * (i & 3));
+            values[i] = cleared(values[i], highestDropped - (int) (bits & 0xFFFF));
         }
     }
 

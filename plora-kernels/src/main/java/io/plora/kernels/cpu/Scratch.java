@@ -9,6 +9,7 @@ final class Scratch {
 
     private final float[][] heap = new float[SLOTS][0];
     private final Tensor[] direct = new Tensor[SLOTS];
+    private long[] keys = new long[0];
     private final Products products = new Products();
     private final Exponential exponential = new Exponential();
 
@@ -37,7 +38,16 @@ final class Scratch {
         return Matrix.of(direct[slot], rows, columns);
     }
 
+    /** A heap array of at least so many elements; what it held before is lost. */
+    long[] keys(int size) {
+        if (keys.length < size) {
+            keys = new long[grown(size)];
+        }
+        return keys;
+    }
+
+    /** A quarter more than needed, up to what a buffer of float32 holds. */
     private static int grown(int size) {
-        return (int) Math.min(Integer.MAX_VALUE / 4, size + size / 4L);
+        return (int) Math.max(size, Math.min(Integer.MAX_VALUE / 4, size + size / 4L));
     }
 }

@@ -53,8 +53,15 @@ final class Workers implements AutoCloseable {
         return scratch.get();
     }
 
-    /** Runs all pieces and waits for them; rethrows the first failure. */
+    /**
+     * Runs the pieces and waits for them; rethrows the first failure.
+     *
+     * @throws IllegalStateException if this has been closed
+     */
     void run(List<? extends Work> pieces) {
+        if (helpers.isShutdown()) {
+            throw new IllegalStateException("These kernels are closed.");
+        }
         int wanted = Math.min(threads, pieces.size());
         if (wanted <= 1) {
             pieces.forEach(piece -> piece.run(scratch.get()));

@@ -4,13 +4,17 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import com.google.common.util.concurrent.Uninterruptibles;
 import io.plora.kernels.DType;
+import io.plora.kernels.PackedBatch;
 import io.plora.kernels.Tensor;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
 import org.bytedeco.openblas.global.openblas_nolapack;
 import org.junit.jupiter.api.Test;
 
@@ -35,6 +39,30 @@ class CpuKernelsTest {
         assertThat(openblas_nolapack.blas_get_num_threads()).isEqualTo(1);
         second.close();
         assertThat(openblas_nolapack.blas_get_num_threads()).isEqualTo(2);
+    }
+
+    @Test
+    void openBlasIsSetToOneThreadAgainIfSomebodyElseSetsItMeanwhile() {
+        try (CpuKernels kernels = new CpuKernels(1)) {
+            PackedBatch batch =
+                    new PackedBatch(new int[] {0, 1}, new int[] {0, 1}, new int[1], new int[1], new float[1], null);
+            Tensor tensor = kernels.allocate(DType.F32, 1, 1);
+            openblas_nolapack.blas_set_num_threads(2);
+
+            kernels.logits(tensor, tensor, batch, kernels.allocate(DType.F32, 1, 1));
+
+            assertThat(openblas_nolapack.blas_get_num_threads()).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void closedKernelsComputeNoMore() {
+        CpuKernels kernels = new CpuKernels(2);
+        kernels.close();
+
+        assertThatExceptionOfType(IllegalStateException.class)
+                .isThrownBy(() -> kernels.optimize(List.of()))
+                .withMessageContaining("closed");
     }
 
     @Test
@@ -90,6 +118,26 @@ class CpuKernelsTest {
                     .isThrownBy(() -> workers.run(pieces))
                     .withMessage("piece 7");
             assertThat(ended).hasValue(20);
+        }
+    }
+
+    @Test
+    void anInterruptedCallerWaitsForAllPiecesAndStaysInterrupted() {
+        try (Workers workers = new Workers(2)) {
+            AtomicInteger ended = new AtomicInteger();
+            CountDownLatch bothRun = new CountDownLatch(2);
+            Workers.Work piece = scratch -> {
+                bothRun.countDown();
+                Uninterruptibles.awaitUninterruptibly(bothRun);
+                LockSupport.parkNanos(1_000_000);
+                ended.incrementAndGet();
+            };
+            Thread.currentThread().interrupt();
+
+            workers.run(List.of(piece, piece));
+
+            assertThat(Thread.interrupted()).isTrue();
+            assertThat(ended).hasValue(2);
         }
     }
 
