@@ -89,7 +89,7 @@ class MemoryModelTruthTest {
     private static long roomFor(LoraConfig config, int tokens) {
         try (BaseModel base = BaseModel.open(TinySweeps.MODEL)) {
             GroupMemory memory = ComputeDevice.cpu(1, 1).memory(base.config());
-            return memory.baseBytes() + memory.adapterBytes(config) + tokens * memory.tokenBytes(config);
+            return memory.baseBytes(1) + memory.adapterBytes(config, 1) + tokens * memory.tokenBytes(config, 1);
         }
     }
 
