@@ -88,10 +88,9 @@ record DelimitedText(Path file, CSVFormat format, List<String> columns) implemen
                     }
                 }
                 return null;
+            } catch (Utf8Lines.Unreadable e) {
+                throw e;
             } catch (UncheckedIOException e) {
-                if (!isOfParser(e.getCause())) {
-                    throw e; // the file cannot be read
-                }
                 throw new IllegalArgumentException(
                         "%s: malformed at or after line (%d): %s. Maybe a quote is not closed or not doubled."
                                 .formatted(
@@ -100,12 +99,6 @@ record DelimitedText(Path file, CSVFormat format, List<String> columns) implemen
                                         e.getCause().getMessage()),
                         e);
             }
-        }
-
-        /** The parser's own exceptions are plain ones; their messages begin with the line. */
-        private static boolean isOfParser(Throwable cause) {
-            String message = cause.getMessage();
-            return cause.getClass() == IOException.class && message != null && message.startsWith("(");
         }
 
         private Row row(CSVRecord record) {

@@ -36,9 +36,17 @@ final class Utf8Lines extends AbstractIterator<Utf8Lines.Line> implements AutoCl
         }
     }
 
-    static UncheckedIOException unreadable(Path file, IOException cause) {
-        return new UncheckedIOException(
-                "%s: cannot be read (%s). Maybe the path is misspelt.".formatted(file, cause), cause);
+    /** Apart from exceptions of those that parse the lines. */
+    static final class Unreadable extends UncheckedIOException {
+        private static final long serialVersionUID = 1;
+
+        private Unreadable(Path file, IOException cause) {
+            super("%s: cannot be read (%s). Maybe the path is misspelt.".formatted(file, cause), cause);
+        }
+    }
+
+    static Unreadable unreadable(Path file, IOException cause) {
+        return new Unreadable(file, cause);
     }
 
     @Override
