@@ -3,27 +3,21 @@ package io.plora.plan;
 import io.plora.cost.Bytes;
 import io.plora.cost.GroupWork;
 import io.plora.space.LoraConfig;
-import io.plora.space.TargetModule;
 import java.util.HashMap;
 import java.util.Map;
-import java.util.Set;
 
 /** How many devices the group of a trial should have: as few as hold it, more where chains would last longer than the work. */
 final class DegreeChoice {
     private final SweepState state;
     private final Rates rates;
-    private final Map<AdapterShape, Integer> least = new HashMap<>();
-    private final Map<PackKind, Integer> cheapest = new HashMap<>();
-    private int preferred;
+    /** By the kind of a trial. */
+    private final Map<Integer, Integer> least = new HashMap<>();
 
-    /** What the memory of an adapter depends on. */
-    private record AdapterShape(int rank, Set<TargetModule> modules) {}
+    private final Map<Integer, Integer> cheapest = new HashMap<>();
 
-    private record PackKind(int rank, Set<TargetModule> modules, int batch) {}
-
-    DegreeChoice(SweepState state, Rates rates) {
+    DegreeChoice(SweepState state) {
         this.state = state;
-        this.rates = rates;
+        rates = state.rates();
     }
 
     /**
@@ -32,9 +26,7 @@ final class DegreeChoice {
      * @throws IllegalArgumentException if there is none, naming the trial, what it needs and what there is
      */
     int least(TrialState trial) {
-        LoraConfig config = trial.config();
-        return least.computeIfAbsent(
-                new AdapterShape(config.rank(), Set.copyOf(config.targetModules())), shape -> leastOf(config));
+        return least.computeIfAbsent(trial.kind(), kind -> leastOf(trial.config()));
     }
 
     private int leastOf(LoraConfig config) {
@@ -72,20 +64,20 @@ final class DegreeChoice {
                                 Bytes.toText(largest)));
     }
 
-    /** The degree of the group that a trial should join. */
-    int preferred(TrialState trial) {
-        if (preferred == 0) {
-            preferred = fastest();
-        }
-        return Math.max(preferred, cheapest(trial));
+    /**
+     * The degree of the group that a trial should join.
+     *
+     * @param chains what {@link #forChains} says
+     */
+    int preferred(TrialState trial, int chains) {
+        return Math.max(chains, cheapest(trial));
     }
 
     /** The degree at which a group of such trials alone takes the fewest device-seconds a sample. */
     private int cheapest(TrialState trial) {
-        LoraConfig config = trial.config();
-        PackKind kind = new PackKind(config.rank(), Set.copyOf(config.targetModules()), config.batchSize());
-        return cheapest.computeIfAbsent(kind, key -> {
-            int best = least(trial);
+        int known = least(trial);
+        return cheapest.computeIfAbsent(trial.kind(), kind -> {
+            int best = known;
             double least = Double.POSITIVE_INFINITY;
             for (int degree : Degrees.of(state).tailSet(best)) {
                 double seconds = degree * secondsOfASample(trial, degree);
@@ -129,28 +121,29 @@ final class DegreeChoice {
                         <= Degrees.largestMemory(state);
     }
 
-    /** The degree at which the longer of all work and the longest chain is least. */
-    private int fastest() {
+    /** The degree at which the longer of all work and the longest chain is least, from the longest chain's least degree on. */
+    int forChains() {
+        if (state.isDone()) {
+            return 1;
+        }
+        TrialState longest = state.unfinished().first();
         double speeds = state.devices().stream().mapToDouble(DeviceState::speed).sum();
         double best = Double.POSITIVE_INFINITY;
         int fastest = 1;
-        for (int degree : Degrees.of(state)) {
-            double work = 0;
-            double chain = 0;
-            for (TrialState trial : state.trials()) {
-                if (trial.phase() != Phase.ENDED) {
-                    int at = Math.max(degree, least(trial));
-                    work += at * rates.at(at).seconds(trial) / speeds;
-                    chain = Math.max(chain, chainSeconds(trial, at));
-                }
-            }
-            double seconds = Math.max(work, chain);
+        for (int degree : Degrees.of(state).tailSet(least(longest))) {
+            double work = degree * rates.at(degree).sample() * state.samplesLeft() / speeds;
+            double seconds = Math.max(work, chainSeconds(longest, degree));
             if (seconds < best * 0.999) {
                 best = seconds;
-                fastest = degree;
+                fastest = fastest(degree, longest);
             }
         }
         return fastest;
+    }
+
+    /** The least degree is no wish of the chain's. */
+    private int fastest(int degree, TrialState longest) {
+        return degree == least(longest) ? 1 : degree;
     }
 
     /** Seconds of all steps of a trial alone. */

@@ -5,6 +5,7 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.ToIntFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,21 +20,28 @@ final class EndGame {
     private static final double WORTH_A_MOVE = 0.01;
     /** A trial may wait until it needs this part of what the sweep has left. */
     private static final double MAY_WAIT = 0.7;
-    /** Groups look at one another after this part of what the sweep has left. */
+    /** Groups look at one another after this part of what the sweep has left; where there are many, less often. */
     private static final double LOOK_AROUND = 0.1;
+
+    private static final int MANY_GROUPS = 64;
+    private static final double LOOK_AROUND_OF_MANY = 0.25;
 
     private final SweepState state;
     private final Rates rates;
     private final DegreeChoice degrees;
+    private final ToIntFunction<TrialState> preferred;
     private final Map<Integer, Double> loads = new HashMap<>();
     private final Map<Integer, Double> alone = new HashMap<>();
     private final List<TrialState> waiting = new ArrayList<>();
     private final double left;
+    private final double lookAround;
 
-    EndGame(SweepState state, Rates rates, DegreeChoice degrees) {
+    /** @param preferred the degree that a trial asks for */
+    EndGame(SweepState state, ToIntFunction<TrialState> preferred) {
         this.state = state;
-        this.rates = rates;
-        this.degrees = degrees;
+        this.preferred = preferred;
+        rates = state.rates();
+        degrees = state.degrees();
         double deviceSeconds = 0;
         for (GroupState group : state.groups()) {
             double load = 0;
@@ -44,10 +52,11 @@ final class EndGame {
             deviceSeconds += load * group.degree();
         }
         for (TrialState trial : state.waiting()) {
-            int degree = degrees.preferred(trial);
+            int degree = preferred.applyAsInt(trial);
             deviceSeconds += degree * rates.at(degree).seconds(trial);
         }
         left = deviceSeconds / state.devices().size();
+        lookAround = state.groups().size() > MANY_GROUPS ? LOOK_AROUND_OF_MANY : LOOK_AROUND;
         waiting.addAll(state.waiting());
         waiting.sort(longestFirst());
     }
@@ -62,8 +71,8 @@ final class EndGame {
         return alone.computeIfAbsent(
                 trial.index(),
                 index -> Math.max(
-                        rates.at(degrees.preferred(trial)).seconds(trial),
-                        degrees.chainSeconds(trial, degrees.preferred(trial))));
+                        rates.at(preferred.applyAsInt(trial)).seconds(trial),
+                        degrees.chainSeconds(trial, preferred.applyAsInt(trial))));
     }
 
     Comparator<TrialState> longestFirst() {
@@ -120,7 +129,7 @@ final class EndGame {
         TrialState best = null;
         for (TrialState member : members) {
             GroupState target = target(group, member);
-            if (target == null && state.freeDevices().size() < degrees.preferred(member)) {
+            if (target == null && state.freeDevices().size() < preferred.applyAsInt(member)) {
                 continue;
             }
             double there = target == null ? alone(member) : loads.get(target.id()) + seconds(member, target);
@@ -161,7 +170,7 @@ final class EndGame {
         for (TrialState member : draft.members()) {
             seconds += rates.at(draft.degree()).seconds(member) / state.speedOf(draft.devices());
         }
-        double part = Math.min(1, LOOK_AROUND * left / seconds);
+        double part = Math.min(1, lookAround * left / seconds);
         return (int) Math.max(1, part * own / draft.samples());
     }
 }

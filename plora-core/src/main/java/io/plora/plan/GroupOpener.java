@@ -7,6 +7,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.function.ToIntFunction;
 
 /** Divides free devices into groups: for each degree that trials ask for, as many as its part of the work. */
 final class GroupOpener {
@@ -24,8 +25,7 @@ final class GroupOpener {
 
     GroupOpener(
             SweepState state,
-            Rates rates,
-            DegreeChoice degrees,
+            ToIntFunction<TrialState> preferred,
             Collection<DeviceState> free,
             Collection<TrialState> candidates) {
         this.state = state;
@@ -36,16 +36,14 @@ final class GroupOpener {
                 .forEach(device -> freeOfNode
                         .computeIfAbsent(device.node(), node -> new ArrayList<>())
                         .add(device.index()));
-        for (TrialState trial : state.trials()) {
-            if (trial.phase() != Phase.ENDED) {
-                int degree = degrees.preferred(trial);
-                work.merge(degree, degree * rates.at(degree).seconds(trial), Double::sum);
-            }
+        for (TrialState trial : state.unfinished()) {
+            int degree = preferred.applyAsInt(trial);
+            work.merge(degree, degree * state.rates().at(degree).seconds(trial), Double::sum);
         }
         for (TrialState trial : candidates) {
-            int degree = degrees.preferred(trial);
+            int degree = preferred.applyAsInt(trial);
             waiting.merge(degree, 1, Integer::sum);
-            leastBytes.merge(degree, degrees.bytes(trial.config(), degree), Math::min);
+            leastBytes.merge(degree, state.degrees().bytes(trial.config(), degree), Math::min);
         }
     }
 

@@ -26,8 +26,10 @@ final class PackingRound {
             Comparator.comparingLong(TrialState::stepsLeft).reversed().thenComparingInt(TrialState::index);
 
     private final SweepState state;
-    private final Rates rates;
     private final DegreeChoice degrees;
+    /** Degree that the longest chain asks for. */
+    private final int chains;
+
     private final @Nullable EndGame endGame;
     private final Comparator<TrialState> order;
     private final List<Seat> seats = new ArrayList<>();
@@ -47,10 +49,10 @@ final class PackingRound {
 
     private PackingRound(SweepState state) {
         this.state = state;
-        rates = new Rates(state);
-        degrees = new DegreeChoice(state, rates);
+        degrees = state.degrees();
+        chains = degrees.forChains();
         speeds = state.devices().stream().mapToDouble(DeviceState::speed).sum();
-        endGame = state.isNearEnd() ? new EndGame(state, rates, degrees) : null;
+        endGame = state.isNearEnd() ? new EndGame(state, this::preferred) : null;
         order = endGame == null ? LONGEST_CHAIN_FIRST : endGame.longestFirst();
     }
 
@@ -79,12 +81,16 @@ final class PackingRound {
         staying.forEach(this::seat);
         Collection<TrialState> candidates = candidates();
         if (!free.isEmpty() && !candidates.isEmpty()) {
-            new GroupOpener(state, rates, degrees, free, candidates)
+            new GroupOpener(state, this::preferred, free, candidates)
                     .open()
                     .forEach(devices -> seats.add(new Seat(null, draft(devices, List.of()))));
         }
         admit(candidates);
         return decision();
+    }
+
+    private int preferred(TrialState trial) {
+        return degrees.preferred(trial, chains);
     }
 
     private List<TrialState> members(GroupState group) {
@@ -117,8 +123,8 @@ final class PackingRound {
     /** Whether its devices do better as smaller groups: what needed so many of them has ended. */
     private boolean isLargerThanNeeded(GroupState group, List<TrialState> members) {
         return group.degree() > 1
-                && members.stream().allMatch(member -> degrees.preferred(member) < group.degree())
-                && state.waiting().stream().noneMatch(trial -> degrees.preferred(trial) >= group.degree());
+                && members.stream().allMatch(member -> preferred(member) < group.degree())
+                && state.waiting().stream().noneMatch(trial -> preferred(trial) >= group.degree());
     }
 
     private PackDraft draft(List<Integer> devices, List<TrialState> members) {
@@ -135,7 +141,7 @@ final class PackingRound {
             chain = state.waiting().first().stepsLeft();
         }
         double samplesPerIteration = Math.ceil(1.02 * samples / Math.max(1, chain));
-        return Math.min(rates.at(devices.size()).saturation(), samplesPerIteration * state.meanTokens());
+        return Math.min(state.rates().at(devices.size()).saturation(), samplesPerIteration * state.meanTokens());
     }
 
     /** Trials that may join: those that wait and have not been taken already, and those that leave now. */
@@ -203,7 +209,7 @@ final class PackingRound {
     private boolean suits(TrialState trial, boolean own, Seat seat) {
         int degree = seat.draft().degree();
         GroupState group = seat.group();
-        int preferred = degrees.preferred(trial);
+        int preferred = preferred(trial);
         boolean suits = own ? degree == preferred : degree >= degrees.least(trial) && !inUse.contains(preferred);
         return suits
                 && (group == null

@@ -29,20 +29,25 @@ final class Rates {
      * @param saturation tokens of an iteration that are worth taking
      * @param tangent of the time at the typical iteration
      * @param samples of the typical iteration
+     * @param sample seconds of a sample in the typical iteration
+     * @param tokens of a sample
+     * @param pairs of a sample
      */
-    record AtDegree(double saturation, Tangent tangent, double samples) {
+    record AtDegree(double saturation, Tangent tangent, double samples, double sample, double tokens, double pairs) {
 
         /** Seconds that a trial keeps its group busy, its part of what every iteration costs included. */
         double seconds(TrialState trial) {
-            return tangent.intercept() * trial.samplesLeft() / samples
-                    + Tangent.seconds(tangent.slope(), estimate(trial).in(trial.stepsLeft()));
-        }
-
-        private TrialWork estimate(TrialState trial) {
-            EpochLengths lengths = trial.epochLengths();
-            double share = (double) trial.samplesLeft() / lengths.samples();
-            return new TrialWork(
-                    trial, share * lengths.tokens(), trial.samplesLeft(), share * lengths.pairs(), trial.stepsLeft());
+            double left = trial.samplesLeft();
+            double steps = trial.stepsLeft();
+            GroupWork slope = tangent.slope();
+            double ofSample = tangent.intercept() / samples
+                    + slope.tokens() * tokens
+                    + slope.sequences()
+                    + slope.attentionPairs() * pairs
+                    + slope.lowRankOperations() * 2 * tokens * trial.parameters();
+            double ofStep =
+                    slope.adapters() + (slope.lowRankParameters() + slope.steppedParameters()) * trial.parameters();
+            return left * ofSample + steps * ofStep;
         }
     }
 
@@ -50,9 +55,15 @@ final class Rates {
         double saturation = saturation(degree);
         double samples = Math.max(1, Math.min(saturation, tokensInMemory(degree)) / state.meanTokens());
         double parameters = state.meanParameters();
-        GroupWork adapter =
-                new GroupWork(0, 0, 0, 1, parameters, 2 * samples * state.meanTokens() * parameters, parameters);
-        return new AtDegree(saturation, Tangent.at(work(samples).plus(adapter), state.time(), degree), samples);
+        double operations = 2 * samples * state.meanTokens() * parameters;
+        GroupWork typical = work(samples).plus(new GroupWork(0, 0, 0, 1, parameters, operations, parameters));
+        return new AtDegree(
+                saturation,
+                Tangent.at(typical, state.time(), degree),
+                samples,
+                state.time().seconds(typical, degree) / samples,
+                state.meanTokens(),
+                state.meanPairs());
     }
 
     private double saturation(int degree) {

@@ -5,11 +5,14 @@ import io.plora.cost.GroupMemory;
 import io.plora.cost.GroupTime;
 import io.plora.plan.DecisionValidator.Draft;
 import io.plora.space.LoraConfig;
+import io.plora.space.TargetModule;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.function.ToLongFunction;
@@ -26,14 +29,23 @@ public final class SweepProgress {
     private final List<SweepObserver> observers = new ArrayList<>();
     private final SweepState state;
 
+    /** What time and memory of a trial depend on. */
+    private record Kind(int rank, Set<TargetModule> modules, int batchSize) {
+        static Kind of(LoraConfig config) {
+            return new Kind(config.rank(), Set.copyOf(config.targetModules()), config.batchSize());
+        }
+    }
+
     private SweepProgress(Builder builder, SampleLengths lengths, GroupMemory memory) {
         LengthsReader reader = new LengthsReader(lengths);
+        Map<Kind, Integer> kinds = new HashMap<>();
         cursors = new ArrayList<>();
         for (int trial = 0; trial < builder.configs.size(); trial++) {
             LoraConfig config = builder.configs.get(trial);
+            int kind = kinds.computeIfAbsent(Kind.of(config), key -> kinds.size());
             long parameters = builder.parameters.applyAsLong(config);
             TrialCursor cursor =
-                    new TrialCursor(new TrialState.Fixed(trial, config, parameters, builder.epochs), reader);
+                    new TrialCursor(new TrialState.Fixed(trial, config, parameters, builder.epochs, kind), reader);
             cursor.skip(builder.samplesDone.isEmpty() ? 0 : builder.samplesDone.get(trial));
             cursors.add(cursor);
         }

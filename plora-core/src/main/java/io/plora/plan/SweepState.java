@@ -26,12 +26,14 @@ public final class SweepState {
     private final TrialState[] trials;
     private final int[] groupOfTrial;
     private final NavigableSet<TrialState> waiting = new TreeSet<>(LONGEST_CHAIN_FIRST);
+    private final NavigableSet<TrialState> unfinished = new TreeSet<>(LONGEST_CHAIN_FIRST);
     private final NavigableMap<Integer, GroupState> groups = new TreeMap<>();
     private final NavigableMap<Integer, DeviceState> devices = new TreeMap<>();
     private final NavigableMap<Integer, DeviceState> freeDevices = new TreeMap<>();
     private final Conditions conditions;
     private int nextGroup;
-    private int open;
+    private @Nullable Rates rates;
+    private @Nullable DegreeChoice degrees;
     private long samplesLeft;
 
     /**
@@ -64,7 +66,7 @@ public final class SweepState {
         groupOfTrial = new int[this.trials.length];
         Arrays.fill(groupOfTrial, -1);
         waiting.addAll(trials);
-        open = trials.size();
+        unfinished.addAll(trials);
         samplesLeft = trials.stream().mapToLong(TrialState::samplesLeft).sum();
         devices.forEach(device -> this.devices.put(device.index(), device));
         freeDevices.putAll(this.devices);
@@ -137,12 +139,33 @@ public final class SweepState {
 
     /** Whether every trial has ended. */
     public boolean isDone() {
-        return open == 0;
+        return unfinished.isEmpty();
     }
 
     /** How many trials have not ended. */
     public int open() {
-        return open;
+        return unfinished.size();
+    }
+
+    /** Trials that have not ended: the longest chain first, then by index. */
+    public NavigableSet<TrialState> unfinished() {
+        return Collections.unmodifiableNavigableSet(unfinished);
+    }
+
+    /** What trials cost; the same until a device fails. */
+    Rates rates() {
+        if (rates == null) {
+            rates = new Rates(this);
+        }
+        return rates;
+    }
+
+    /** How many devices trials should have. */
+    DegreeChoice degrees() {
+        if (degrees == null) {
+            degrees = new DegreeChoice(this);
+        }
+        return degrees;
     }
 
     /** Samples that all trials that have not ended lack. */
@@ -231,11 +254,12 @@ public final class SweepState {
         if (trial.phase() == Phase.WAITING) {
             waiting.add(trial);
         }
-        if (before.phase() != Phase.ENDED && trial.phase() == Phase.ENDED) {
-            open--;
-            samplesLeft -= trial.samplesLeft();
+        unfinished.remove(before);
+        samplesLeft -= before.samplesLeft();
+        if (trial.phase() != Phase.ENDED) {
+            unfinished.add(trial);
+            samplesLeft += trial.samplesLeft();
         }
-        samplesLeft += trial.samplesLeft() - before.samplesLeft();
         trials[trial.index()] = trial;
     }
 
@@ -267,5 +291,7 @@ public final class SweepState {
     void remove(int device) {
         devices.remove(device);
         freeDevices.remove(device);
+        rates = null;
+        degrees = null;
     }
 }

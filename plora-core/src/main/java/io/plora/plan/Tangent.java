@@ -30,13 +30,13 @@ record Tangent(double intercept, GroupWork slope) {
 
     /** Seconds for work at so many seconds for a unit of each kind. */
     static double seconds(GroupWork slope, GroupWork work) {
-        double[] each = toArray(slope);
-        double[] units = toArray(work);
-        double seconds = 0;
-        for (int i = 0; i < each.length; i++) {
-            seconds += units[i] == 0 ? 0 : each[i] * units[i];
-        }
-        return seconds;
+        return slope.tokens() * work.tokens()
+                + slope.sequences() * work.sequences()
+                + slope.attentionPairs() * work.attentionPairs()
+                + slope.adapters() * work.adapters()
+                + slope.lowRankParameters() * work.lowRankParameters()
+                + slope.lowRankOperations() * work.lowRankOperations()
+                + slope.steppedParameters() * work.steppedParameters();
     }
 
     private static double[] toArray(GroupWork work) {

@@ -17,8 +17,9 @@ public final class TrialState {
      * @param index of the trial
      * @param parameters of its adapter
      * @param epochs passes over the samples
+     * @param kind number of its kind: trials of a kind differ in nothing that time and memory depend on
      */
-    record Fixed(int index, LoraConfig config, long parameters, int epochs) {}
+    record Fixed(int index, LoraConfig config, long parameters, int epochs, int kind) {}
 
     /** @param lengths of the epoch, or of the last one at the end */
     TrialState(Fixed fixed, Phase phase, int epoch, int position, EpochLengths lengths) {
@@ -46,6 +47,10 @@ public final class TrialState {
     /** Parameters of its adapter. */
     public long parameters() {
         return fixed.parameters();
+    }
+
+    int kind() {
+        return fixed.kind();
     }
 
     /** Where it is. */
