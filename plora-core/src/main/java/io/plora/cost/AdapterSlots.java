@@ -1,12 +1,12 @@
 package io.plora.cost;
 
 /**
- * How adapters lie in a group's memory. An adapter takes a slot of the smallest size class that holds it, so that a slot that
- * becomes free serves any adapter of its class without moving another; the rest of the slot is lost. Free slots are
- * memory set aside so that an adapter can be prepared while the group still trains those that it has.
+ * How adapters lie in a group's memory. An adapter takes a slot of the smallest size class that holds it, so that a
+ * slot that becomes free serves any adapter of its class without moving another; the rest of the slot is lost. Free
+ * slots are memory set aside so that an adapter can be prepared while the group still trains those that it has.
  *
- * @param classesPerDoubling size classes between a power of two and the next: at most 1 / this of a slot is lost; 0 for slots
- *     of exactly the adapter's size
+ * @param classesPerDoubling size classes between a power of two and the next: at most 1 / this of a slot is lost; 0
+ *     for slots of exactly the adapter's size
  * @param free free slots
  * @param freeSlotParameters parameters of the adapter that each must hold, see {@link MemoryModel#adapterParameters}
  */

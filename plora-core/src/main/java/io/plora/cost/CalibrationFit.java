@@ -9,9 +9,9 @@ import java.util.List;
  * <pre>min over theta >= 0, k >= 0 of
  * sum over rows of ((theta . c + k u) / m - 1)^2 + lambda (|theta - s|^2 + k^2)</pre>
  *
- * <p>Errors are relative, so that short iterations count like long ones. The ridge keeps what the rows do not tell where it was:
- * at s, the one factor that fits all parts best, itself held near 1. u is the mean of the measured seconds. The problem is
- * strictly convex; descent along one coordinate at a time ends at its only minimum.
+ * <p>Errors are relative, so that short iterations count like long ones. The ridge keeps what the rows do not tell
+ * where it was: at s, the one factor that fits all parts best, itself held near 1. u is the mean of the measured
+ * seconds. The problem is strictly convex; descent along one coordinate at a time ends at its only minimum.
  */
 final class CalibrationFit {
     /** Variance of a measured iteration (5% squared) over that of a factor (30% squared). */

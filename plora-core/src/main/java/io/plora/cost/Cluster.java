@@ -6,8 +6,8 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * Machines and their devices. Devices are numbered through, node by node; those of a node are linked, so a group stays within
- * one.
+ * Machines and their devices. Devices are numbered through, node by node; those of a node are linked, so a group stays
+ * within one.
  */
 public final class Cluster {
 

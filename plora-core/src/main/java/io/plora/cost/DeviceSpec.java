@@ -4,10 +4,11 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * A kind of accelerator, as the time model sees it. The rates are those that programs reach, not the peaks of the data sheet.
+ * A kind of accelerator, as the time model sees it. The rates are those that programs reach, not the peaks of the data
+ * sheet.
  *
- * <p>The built-in devices take memory (what the driver reports) and peaks from NVIDIA's data sheets, dense bf16 with float32
- * accumulation:
+ * <p>The built-in devices take memory (what the driver reports) and peaks from NVIDIA's data sheets, dense bf16 with
+ * float32 accumulation:
  *
  * <table>
  * <caption>Peak and achievable</caption>
@@ -21,16 +22,17 @@ import java.util.Locale;
  * <tr><td>H200</td><td>989</td><td>690</td><td>4800</td><td>4200</td><td>NVLink 4</td></tr>
  * </table>
  *
- * Only the H100's achievable rates are measured: 744 TFLOP/s in one product of 8192 x 8192 x 8192, 690 TFLOP/s and 2.9 TB/s
- * fit forward and backward products at the shapes of Qwen2.5-7B from 256 to 8192 tokens within 9%. The others take about
- * the same share of their peaks (A10, L4 and L40S less of their operations, as their power limits do not sustain the peak
- * clock); {@link Calibration} corrects them by measurement.
+ * Only the H100's achievable rates are measured: 744 TFLOP/s in one product of 8192 x 8192 x 8192, 690 TFLOP/s and 2.9
+ * TB/s fit forward and backward products at the shapes of Qwen2.5-7B from 256 to 8192 tokens within 9%. The others
+ * take about the same share of their peaks (A10, L4 and L40S less of their operations, as their power limits do not
+ * sustain the peak clock); {@link Calibration} corrects them by measurement.
  *
  * @param name for people and reports
  * @param memoryBytes what the driver reports
  * @param operationsPerSecond achievable multiplications and additions of bf16 products
  * @param bytesPerSecond achievable memory bandwidth
- * @param linkBytesPerSecond achievable all-reduce bandwidth of a device within its node, one direction ("bus bandwidth")
+ * @param linkBytesPerSecond achievable all-reduce bandwidth of a device within its node, one direction ("bus
+ *     bandwidth")
  * @param linkSeconds latency of one hop of a collective
  * @param kernelSeconds what starting a kernel adds to the time of a pass
  */

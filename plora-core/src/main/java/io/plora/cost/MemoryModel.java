@@ -6,22 +6,29 @@ import io.plora.space.LoraConfig;
 import io.plora.space.TargetModule;
 
 /**
- * Memory of a packed group on this engine, after PLoRA's appendix B (Yan et al. 2025, arXiv 2508.02932): base weights and
- * activations, and for each adapter its parameters, gradients, optimizer state and activations.
+ * Memory of a packed group on this engine, after PLoRA's appendix B (Yan et al. 2025, arXiv 2508.02932): base weights
+ * and activations, and for each adapter its parameters, gradients, optimizer state and activations.
  *
- * <p>With H hidden size, F intermediate size, L layers, V vocabulary, Q = heads x head size, K = kv heads x head size, r the
- * rank, a and p the bytes of an activation and of a parameter, on each of d devices:
+ * <p>With H hidden size, F intermediate size, L layers, V vocabulary, Q = heads x head size, K = kv heads x head size,
+ * r the rank, a and p the bytes of an activation and of a parameter, on each of d devices:
  *
  * <ul>
- *   <li>base: {@code a (V H [twice if untied] + L (2 H Q + 2 H K + 3 H F + 2 H [+ Q + 2 K biases, Llama's + H]) + H)}, matrices and tables
- *       divided by d; NF4 takes 4.127 bits a value of the layers' matrices and room for the largest product's weights in the
- *       activations' type; the chunk of logits in the loss, {@code p V rows / d}; the workspace; free slots
- *   <li>adapter: {@code L sum over its modules of r (in + out) / d} parameters, each with value, gradient and AdamW's two moments
- *       (the paper's c_grad = 3), {@code 4 p}, and a copy for the products where a differs from p: 16 bytes a parameter in
- *       float32, 18 in bf16 with float32 masters; rounded up to its slot. Both matrices are split over the devices, as in
- *       S-LoRA (Sheng et al. 2024)
- *   <li>token: what the backward pass needs, see {@link TokenMemory}, and the low-rank activations
- *       {@code a L sum over modules of r} (of one layer where only layer inputs are kept), whole on each device
+ *   <li>base: {@code a (V H [twice if untied] + L (2 H Q + 2 H K + 3 H F + 2 H [+ Q + 2 K biases, Llama's + H]) + H)},
+ *       matrices and tables divided by d; NF4 takes 4.127 bits a value of the layers' matrices and room for the
+ *       largest product's weights in the activations' type; the chunk of logits in the loss, {@code p V rows / d}; the
+ *       workspace; free slots
+ *   <li>adapter: {@code L sum over its modules of r (in + out) / d} parameters, each with value, gradient and AdamW's
+ *       two moments (the paper's c_grad = 3), {@code 4 p}, and a copy for the products where a differs from p: 16
+ *       bytes a parameter in float32, 18 in bf16 with float32 masters; rounded up to its slot. Both matrices are split
+ *       over the devices, as in S-LoRA (Sheng et al. 2024)
+ *   <li>token, in each layer: {@code a (4 H + (Q + 2 K) + Q + 3 F) + p (2 + heads)}: input, first norm, q/k/v,
+ *       attention, its residual, second norm, gate and up, their product; the norms' inverse RMS and the attention's
+ *       log-sum-exp; and {@code a r} for each module. Under {@link ActivationPolicy#RECOMPUTE_POINTWISE} without
+ *       {@code a (2 H + F)}, norms and product; under {@link ActivationPolicy#KEEP_LAYER_INPUTS} only {@code a H}
+ *   <li>token, once: {@code a (4 H + (Q + 2 K) + Q + 3 F) + 2 p}: last residual, final norm, gradients of both,
+ *       gradients of q/k/v, attention, gate and up and their product, inverse RMS and loss; and what is computed again,
+ *       one norm and product or one layer. Devices split Q, K, F and heads; the residual stream, norms and low-rank
+ *       activations are whole on each
  * </ul>
  *
  * @param model shape of the base model

@@ -36,8 +36,8 @@ public final class ModelShapes {
     /**
      * The shape of a model.
      *
-     * @param name such as {@code Qwen2.5-7B}; also with its publisher or the ending of its instruction-tuned variant, as in
-     *     {@code Qwen/Qwen2.5-7B-Instruct}, which has the same shape
+     * @param name such as {@code Qwen2.5-7B}; also with its publisher or the ending of its instruction-tuned variant,
+     *     as in {@code Qwen/Qwen2.5-7B-Instruct}, which has the same shape
      * @throws IllegalArgumentException if it is not among the {@link #names}
      */
     public static ModelConfig of(String name) {

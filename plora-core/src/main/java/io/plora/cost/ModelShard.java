@@ -4,9 +4,10 @@ import io.plora.model.ModelConfig;
 import io.plora.space.TargetModule;
 
 /**
- * What one of the devices that share a base model holds of it (tensor parallelism as in Megatron-LM, Shoeybi et al. 2019): q, k,
- * v, gate and up are split by outputs, o and down by inputs, the tables by vocabulary; the residual stream and norms are
- * whole on every device. Where heads do not divide, the device with most of them is meant; a key and value head is never split.
+ * What one of the devices that share a base model holds of it (tensor parallelism as in Megatron-LM, Shoeybi et al.
+ * 2019): q, k, v, gate and up are split by outputs, o and down by inputs, the tables by vocabulary; the residual
+ * stream and norms are whole on every device. Where heads do not divide, the device with most of them is meant; a key
+ * and value head is never split.
  *
  * @param degree devices
  */

@@ -5,8 +5,8 @@ import io.plora.model.ModelConfig;
 import io.plora.space.TargetModule;
 
 /**
- * Seconds of a pass, or of several, on a model, a device and a parallel degree: {@link PassCosts} of all layers and the output
- * layer over the device's rates, so that an iteration takes a few multiplications.
+ * Seconds of a pass, or of several, on a model, a device and a parallel degree: {@link PassCosts} of all layers and
+ * the output layer over the device's rates, so that an iteration takes a few multiplications.
  */
 final class PassRates {
     /** Share of the products' rate that attention reaches: short causal sequences fill its tiles badly. */
@@ -16,8 +16,8 @@ final class PassRates {
     /** Embedding, final norm, loss. */
     private static final int KERNELS_OUTSIDE_LAYERS = 8;
     /**
-     * Bytes of AdamW for a parameter: gradient read for the norm, read and cleared, value and two moments read and written in
-     * float32, copy in bf16.
+     * Bytes of AdamW for a parameter: gradient read for the norm, read and cleared, value and two moments read and
+     * written in float32, copy in bf16.
      */
     private static final double OPTIMIZER_BYTES = 3 * 4 + 3 * 8 + 2;
 
@@ -72,7 +72,9 @@ final class PassRates {
         communication = (2 * reductions + costs.gathers() * layers) * hops * device.linkSeconds();
     }
 
-    /** Bytes of low-rank activations gathered in a projection of all layers, for one of the pass's low-rank operations. */
+    /**
+     * Bytes of low-rank activations gathered in a projection of all layers, for one of the pass's low-rank operations.
+     */
     private static double lowRankBytesOfAnOperation(ModelConfig model) {
         double valuesPerRank = 0;
         for (TargetModule module : TargetModule.values()) {
@@ -100,9 +102,9 @@ final class PassRates {
     }
 
     /**
-     * Time of a kernel that is bound by either of two resources: the larger of both where they differ much; where both are
-     * busy, neither is used fully, and measured products follow the square root of the sum of squares (7B shapes on an H100
-     * from 256 to 8192 tokens: within 9%, while the larger alone is a quarter too fast at the ridge).
+     * Time of a kernel that is bound by either of two resources: the larger of both where they differ much; where both
+     * are busy, neither is used fully, and measured products follow the square root of the sum of squares (7B shapes
+     * on an H100 from 256 to 8192 tokens: within 9%, while the larger alone is a quarter too fast at the ridge).
      */
     private static double either(double operations, double traffic) {
         return Math.sqrt(operations * operations + traffic * traffic);

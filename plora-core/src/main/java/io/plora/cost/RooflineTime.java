@@ -5,8 +5,9 @@ import java.util.function.IntFunction;
 import java.util.stream.IntStream;
 
 /**
- * Time of an iteration of this engine on a GPU, from operations over achievable rate and bytes over achievable bandwidth
- * (roofline model, Williams et al. 2009). Parts that run one after the other are summed; within a part the slower resource counts:
+ * Time of an iteration of this engine on a GPU, from operations over achievable rate and bytes over achievable
+ * bandwidth (roofline model, Williams et al. 2009). Parts that run one after the other are summed; within a part the
+ * slower resource counts:
  *
  * <pre>
  * T = products + attention + pointwise + low-rank + loss + optimizer + communication + launches
@@ -17,17 +18,18 @@ import java.util.stream.IntStream;
  * pointwise = bytes between the products / bandwidth
  * low-rank  = sqrt(compute^2 + traffic^2)
  *             compute 3 x {@link GroupWork#lowRankOperations} / (0.5 x rate)
- *             traffic inputs and outputs again, and 12 bytes a parameter: bf16 weights twice, float32 gradient read and written
+ *             traffic inputs and outputs again, and 12 bytes a parameter:
+ *                     bf16 weights twice, float32 gradient read and written
  * loss      = output layer as products, logits and their gradient written and read in float32
  * optimizer = 38 bytes x {@link GroupWork#steppedParameters} / bandwidth
  * communication = two all-reduces of the hidden states a layer and pass, gathers of low-rank activations
  * launches  = 44 kernels a layer, however many adapters
  * </pre>
  *
- * What the activation policy computes again is added; a parallel degree divides matrices, heads and adapters, not the residual
- * stream. For a frozen matrix, compute over traffic is the number of tokens over a constant of the device, the same for every matrix
- * of every layer: the root of the summed squares over the whole model is the sum over its matrices. A single micro-batch is charged
- * with reading all weights, which is what accumulation costs.
+ * What the activation policy computes again is added; a parallel degree divides matrices, heads and adapters, not the
+ * residual stream. For a frozen matrix, compute over traffic is the number of tokens over a constant of the device,
+ * the same for every matrix of every layer: the root of the summed squares over the whole model is the sum over its
+ * matrices. A single micro-batch is charged with reading all weights, which is what accumulation costs.
  *
  * <p>Immutable and cheap: well below a microsecond an evaluation.
  */

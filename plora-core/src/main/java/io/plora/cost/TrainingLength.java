@@ -1,8 +1,8 @@
 package io.plora.cost;
 
 /**
- * How long a configuration trains: its chain of optimizer steps, which no packing shortens, and what a step costs when its
- * batch is accumulated over micro-batches.
+ * How long a configuration trains: its chain of optimizer steps, which no packing shortens, and what a step costs when
+ * its batch is accumulated over micro-batches.
  *
  * @param samples n of an epoch
  * @param batchSize b; the last batch of an epoch may be smaller
@@ -29,8 +29,8 @@ public record TrainingLength(int samples, int batchSize, int epochs) {
     }
 
     /**
-     * Iterations of all epochs if no iteration takes more than a number of samples: {@code ceil(b / m)} for each whole batch and
-     * {@code ceil((n mod b) / m)} for the last.
+     * Iterations of all epochs if no iteration takes more than a number of samples: {@code ceil(b / m)} for each whole
+     * batch and {@code ceil((n mod b) / m)} for the last.
      *
      * @param microBatch m
      */
@@ -42,8 +42,9 @@ public record TrainingLength(int samples, int batchSize, int epochs) {
     }
 
     /**
-     * Seconds of the chain if nothing else ran in its group. Each iteration reads all base weights and the adapter's, and adds to
-     * its gradients; the last of a batch also steps. A smaller micro-batch takes less memory, never less time.
+     * Seconds of the chain if nothing else ran in its group. Each iteration reads all base weights and the adapter's,
+     * and adds to its gradients; the last of a batch also steps. A smaller micro-batch takes less memory, never less
+     * time.
      *
      * @param time of an iteration
      * @param degree devices of the group

@@ -7,8 +7,8 @@ public enum WeightFormat {
     /** In the activations' type. */
     PLAIN,
     /**
-     * 4-bit NormalFloat with double quantisation (QLoRA, Dettmers et al. 2023): half a byte a value, an 8-bit scale for 64
-     * values, and a float32 scale for 256 of those: 4.127 bits a value.
+     * 4-bit NormalFloat with double quantisation (QLoRA, Dettmers et al. 2023): half a byte a value, an 8-bit scale
+     * for 64 values, and a float32 scale for 256 of those: 4.127 bits a value.
      */
     NF4;
 

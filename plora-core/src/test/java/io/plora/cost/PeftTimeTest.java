@@ -10,8 +10,8 @@ import java.util.stream.DoubleStream;
 import org.junit.jupiter.api.Test;
 
 /**
- * Steps of transformers and PEFT on an H100 (torch 2.11, bf16, rank 32 on all seven modules, random weights at the models'
- * shapes).
+ * Steps of transformers and PEFT on an H100 (torch 2.11, bf16, rank 32 on all seven modules, random weights at the
+ * models' shapes).
  */
 class PeftTimeTest {
 

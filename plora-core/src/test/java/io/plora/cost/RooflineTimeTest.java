@@ -27,8 +27,8 @@ class RooflineTimeTest {
     }
 
     /**
-     * Forward and backward products by frozen matrices in bf16 on an H100, replayed as a graph: 3584 x 3584, 3584 x 18944, 18944 x
-     * 3584 in milliseconds. A layer has q, o and (by size) 2/7 of one for k and v; gate, up; down.
+     * Forward and backward products by frozen matrices in bf16 on an H100, replayed as a graph: 3584 x 3584, 3584 x
+     * 18944, 18944 x 3584 in milliseconds. A layer has q, o and (by size) 2/7 of one for k and v; gate, up; down.
      */
     @ParameterizedTest
     @CsvSource({
