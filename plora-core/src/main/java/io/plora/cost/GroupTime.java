@@ -1,6 +1,12 @@
 package io.plora.cost;
 
-/** How long an iteration of a packed group takes. */
+/**
+ * How long an iteration of a packed group takes.
+ *
+ * <p>Lower bounds of plans rely on three properties: more work never takes less time; the time is convex in the work, so that
+ * iterations take least when they are alike; and it has economies of scale, so that t times the work takes at most t times as
+ * long, for t of at least 1.
+ */
 @FunctionalInterface
 public interface GroupTime {
 

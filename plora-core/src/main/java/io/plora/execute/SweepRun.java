@@ -68,9 +68,16 @@ final class SweepRun {
     /** Runs until all trials have ended, or until it is cancelled; an interrupt of this thread cancels it. */
     void toEnd() {
         try {
+            boolean goesOn = false;
             while (!progress.state().isDone() && !cancelled.get()) {
-                carryOut(progress.decide(spec.policy()).actions());
-                settle(nextOutcome());
+                if (!goesOn) {
+                    carryOut(progress.decide(spec.policy()).actions());
+                }
+                int group = settle(nextOutcome());
+                goesOn = progress.state().group(group).isIterating();
+                if (goesOn && !cancelled.get()) {
+                    iterate(group);
+                }
             }
             while (inFlight > 0) {
                 settle(nextOutcome());
@@ -127,12 +134,35 @@ final class SweepRun {
                 worker.closeGroup();
                 workerOfGroup.remove(close.group());
             } else if (action instanceof Action.Iterate iterate) {
-                SortedMap<TrialRun, Integer> samples = GroupTask.byIndex();
-                iterate.samples().forEach((trial, count) -> samples.put(trials.get(trial), count));
-                worker.iterate(new GroupTask(iterate.group(), samples), outcomes::add);
-                inFlight++;
+                iterate(iterate.group());
             }
         }
+    }
+
+    /** Lets a group run the next iteration of its stretch. */
+    private void submit(int group, List<TrialRun> leaves, List<TrialRun> joins) {
+        SortedMap<TrialRun, Integer> samples = GroupTask.byIndex();
+        progress.state()
+                .group(group)
+                .iteration()
+                .forEach((trial, share) -> samples.put(
+                        trials.get(trial),
+                        Math.min(share, progress.state().trial(trial).lacking())));
+        workerOfGroup.get(group).submit(new GroupTask(group, leaves, joins, samples), outcomes::add);
+        inFlight++;
+    }
+
+    /** The next iteration of a group's stretch. */
+    private void iterate(int group) {
+        SortedMap<TrialRun, Integer> samples = GroupTask.byIndex();
+        progress.state()
+                .group(group)
+                .iteration()
+                .forEach((trial, share) -> samples.put(
+                        trials.get(trial),
+                        Math.min(share, progress.state().trial(trial).lacking())));
+        workerOfGroup.get(group).iterate(new GroupTask(group, samples), outcomes::add);
+        inFlight++;
     }
 
     private DeviceWorker worker(Action.OpenGroup open) {
@@ -158,12 +188,13 @@ final class SweepRun {
         return outcome;
     }
 
-    private void settle(GroupOutcome outcome) {
+    /** @return the group */
+    private int settle(GroupOutcome outcome) {
         if (outcome.error() != null) {
             Throwables.throwIfUnchecked(outcome.error());
             throw new IllegalStateException(outcome.error());
         }
-        long iteration = progress.state().group(outcome.group()).iterations();
+        int iteration = progress.state().group(outcome.group()).iterations();
         Map<Integer, EndReason> failed =
                 outcome.failed().stream().collect(Collectors.toMap(TrialRun::index, trial -> EndReason.FAILED));
         SortedMap<Integer, EndReason> ends = progress.finish(outcome.group(), failed);
@@ -178,6 +209,7 @@ final class SweepRun {
                 tokensDone + tokensLeft()));
         outcome.epochs().forEach(listener::epochCompleted);
         ends.forEach((trial, reason) -> end(trials.get(trial), reason));
+        return outcome.group();
     }
 
     private void count(GroupOutcome outcome, SortedMap<Integer, EndReason> ends) {
