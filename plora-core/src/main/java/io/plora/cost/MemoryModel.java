@@ -59,24 +59,28 @@ public record MemoryModel(ModelConfig model, DType activationType, DType paramet
     }
 
     @Override
-    public long baseBytes() {
-        return baseParameters(model) * activationType.bytes()
-                + (long) lossChunkRows * model.vocabularySize() * parameterType.bytes();
+    public long baseBytes(int degree) {
+        return share(
+                baseParameters(model) * activationType.bytes()
+                        + (long) lossChunkRows * model.vocabularySize() * parameterType.bytes(),
+                degree);
     }
 
     @Override
-    public long adapterBytes(LoraConfig config) {
+    public long adapterBytes(LoraConfig config, int degree) {
         int bytes = COPIES_OF_A_PARAMETER * parameterType.bytes()
                 + (activationType == parameterType ? 0 : activationType.bytes());
-        return adapterParameters(model, config) * bytes;
+        return share(adapterParameters(model, config) * bytes, degree);
     }
 
     @Override
-    public long tokenBytes(LoraConfig config) {
+    public long tokenBytes(LoraConfig config, int degree) {
         long lowRank = (long) config.rank() * config.targetModules().size();
-        return layerTokenBytes() * model.layers()
-                + outerTokenBytes()
-                + lowRank * model.layers() * activationType.bytes();
+        return share(
+                layerTokenBytes() * model.layers()
+                        + outerTokenBytes()
+                        + lowRank * model.layers() * activationType.bytes(),
+                degree);
     }
 
     /** Kept of a token in each layer, without low-rank terms. */
@@ -93,5 +97,9 @@ public record MemoryModel(ModelConfig model, DType activationType, DType paramet
         int qkv = model.attentionShape().qkvSize();
         long scratch = Math.max(3L * model.intermediateSize(), qkv + attention);
         return (4L * model.hiddenSize() + scratch) * activationType.bytes() + 2L * parameterType.bytes();
+    }
+
+    private static long share(long bytes, int degree) {
+        return (bytes + degree - 1) / degree;
     }
 }

@@ -27,7 +27,7 @@ final class GroupLoad {
         longestSample = state.longestSample();
         memory = state.memory();
         memoryLimit = state.memoryOf(devices);
-        memberBytes = memory.baseBytes();
+        memberBytes = memory.baseBytes(devices.size());
     }
 
     /** A group as it is, with the samples of the iteration in progress if there is one. */
@@ -71,22 +71,20 @@ final class GroupLoad {
 
     /** Bytes if a trial joined and the longest sample ran alone, for the member to which it costs most. */
     long bytesToGoOnWith(TrialState trial) {
-        return memberBytes
-                + memory.adapterBytes(trial.config())
-                + Math.max(dearestTokenBytes, memory.tokenBytes(trial.config())) * longestSample;
+        return memberBytes + adapterBytes(trial) + Math.max(dearestTokenBytes, tokenBytes(trial)) * longestSample;
     }
 
     /** Whether a trial and its next sample fit beside what is here, and every member can go on whatever comes. */
     boolean admits(TrialState trial) {
         int length = trial.nextLengths().get(0);
-        long added = memory.adapterBytes(trial.config()) + length * memory.tokenBytes(trial.config());
+        long added = adapterBytes(trial) + length * tokenBytes(trial);
         return bytesToGoOnWith(trial) <= memoryLimit && bytes() + added <= memoryLimit && isInBudget(length);
     }
 
     void join(TrialState trial) {
         members.add(trial.index());
-        memberBytes += memory.adapterBytes(trial.config());
-        dearestTokenBytes = Math.max(dearestTokenBytes, memory.tokenBytes(trial.config()));
+        memberBytes += adapterBytes(trial);
+        dearestTokenBytes = Math.max(dearestTokenBytes, tokenBytes(trial));
     }
 
     /** Takes the next sample of a member's open batch if there is one and it fits. */
@@ -96,7 +94,7 @@ final class GroupLoad {
             return false;
         }
         int length = trial.nextLengths().get(taken);
-        if (!isInBudget(length) || bytes() + length * memory.tokenBytes(trial.config()) > memoryLimit) {
+        if (!isInBudget(length) || bytes() + length * tokenBytes(trial) > memoryLimit) {
             return false;
         }
         take(trial, 1);
@@ -112,6 +110,14 @@ final class GroupLoad {
         long more = trial.tokens(before, before + count);
         samples.put(trial.index(), before + count);
         tokens += more;
-        sampleBytes += more * memory.tokenBytes(trial.config());
+        sampleBytes += more * tokenBytes(trial);
+    }
+
+    private long adapterBytes(TrialState trial) {
+        return memory.adapterBytes(trial.config(), devices.size());
+    }
+
+    private long tokenBytes(TrialState trial) {
+        return memory.tokenBytes(trial.config(), devices.size());
     }
 }

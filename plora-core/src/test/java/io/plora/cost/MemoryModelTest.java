@@ -52,27 +52,27 @@ class MemoryModelTest {
     void tinyModelInFloat32() {
         MemoryModel memory = new MemoryModel(TINY, DType.F32, DType.F32, 64);
 
-        assertThat(memory.baseBytes()).isEqualTo(4 * 1_263_744L + 4 * 64 * 4096);
+        assertThat(memory.baseBytes(1)).isEqualTo(4 * 1_263_744L + 4 * 64 * 4096);
         // 149,504 parameters, 16 bytes each
-        assertThat(memory.adapterBytes(config(16))).isEqualTo(149_504L * 16);
+        assertThat(memory.adapterBytes(config(16), 1)).isEqualTo(149_504L * 16);
         // a layer: 4 x 128, q/k/v 256, attention 128, 3 x 352, 2 norms, 4 heads; outside: 4 x 128, 3 x 352, norm, loss;
         // low-rank: 7 modules x 16 in each layer
         long layer = 512 + 256 + 128 + 1056 + 6;
         long outside = 512 + 1056 + 2;
-        assertThat(memory.tokenBytes(config(16))).isEqualTo(4 * (4 * layer + outside + 4 * 7 * 16));
+        assertThat(memory.tokenBytes(config(16), 1)).isEqualTo(4 * (4 * layer + outside + 4 * 7 * 16));
     }
 
     @Test
     void halfBillionModelInBfloat16WithFloat32Masters() {
         MemoryModel memory = new MemoryModel(QWEN_05B, DType.BF16, DType.F32, 1024);
 
-        assertThat(memory.baseBytes()).isEqualTo(2 * 494_032_768L + 4L * 1024 * 151_936);
+        assertThat(memory.baseBytes(1)).isEqualTo(2 * 494_032_768L + 4L * 1024 * 151_936);
         // value, gradient, two moments in float32 and a copy in bf16
-        assertThat(memory.adapterBytes(config(16))).isEqualTo(18 * 8_798_208L);
+        assertThat(memory.adapterBytes(config(16), 1)).isEqualTo(18 * 8_798_208L);
         // a layer: 4 x 896, q/k/v 1152, attention 896, 3 x 4864 in bf16; 2 norms, 14 heads in float32
         long layer = 2 * (3584 + 1152 + 896 + 14_592) + 4 * 16;
         long outside = 2 * (3584 + 14_592) + 4 * 2;
-        assertThat(memory.tokenBytes(config(16, TargetModule.Q_PROJ))).isEqualTo(24 * layer + outside + 2 * 24 * 16);
+        assertThat(memory.tokenBytes(config(16, TargetModule.Q_PROJ), 1)).isEqualTo(24 * layer + outside + 2 * 24 * 16);
     }
 
     @Test
@@ -80,9 +80,9 @@ class MemoryModelTest {
         MemoryModel single = new MemoryModel(TINY, DType.F32, DType.F32, 64);
         MemoryModel twice = new MemoryModel(TINY, DType.F64, DType.F64, 64);
 
-        assertThat(twice.baseBytes()).isEqualTo(2 * single.baseBytes());
-        assertThat(twice.adapterBytes(config(8))).isEqualTo(2 * single.adapterBytes(config(8)));
-        assertThat(twice.tokenBytes(config(8))).isEqualTo(2 * single.tokenBytes(config(8)));
+        assertThat(twice.baseBytes(1)).isEqualTo(2 * single.baseBytes(1));
+        assertThat(twice.adapterBytes(config(8), 1)).isEqualTo(2 * single.adapterBytes(config(8), 1));
+        assertThat(twice.tokenBytes(config(8), 1)).isEqualTo(2 * single.tokenBytes(config(8), 1));
     }
 
     @Test
@@ -93,7 +93,7 @@ class MemoryModelTest {
         MemoryModel memory = new MemoryModel(wideAttention, DType.F32, DType.F32, 64);
 
         long layer = 512 + 3072 + 1024 + 1056 + 34;
-        assertThat(memory.tokenBytes(config(1, TargetModule.Q_PROJ)))
+        assertThat(memory.tokenBytes(config(1, TargetModule.Q_PROJ), 1))
                 .isEqualTo(4 * (layer + 512 + (3072 + 1024) + 2 + 1));
     }
 

@@ -16,17 +16,17 @@ public final class Sweeps {
     /** A memory model to reckon with in the head: 1000 for the base, the rank for an adapter, 1 for a token. */
     public static final GroupMemory SIMPLE_MEMORY = new GroupMemory() {
         @Override
-        public long baseBytes() {
+        public long baseBytes(int degree) {
             return 1000;
         }
 
         @Override
-        public long adapterBytes(LoraConfig config) {
+        public long adapterBytes(LoraConfig config, int degree) {
             return config.rank();
         }
 
         @Override
-        public long tokenBytes(LoraConfig config) {
+        public long tokenBytes(LoraConfig config, int degree) {
             return 1;
         }
     };
