@@ -8,16 +8,19 @@ import com.google.common.primitives.ImmutableIntArray;
  * @param counts how many of each kind
  * @param rank sum of their ranks
  * @param seconds T, how long the job takes
- * @param bound rank a second that no pack exceeds, see {@link PackSolver}
  */
-public record Pack(ImmutableIntArray counts, long rank, double seconds, double bound) {
+public record Pack(ImmutableIntArray counts, long rank, double seconds) {
+
+    static Pack of(ThroughputProblem problem, int[] counts) {
+        return new Pack(ImmutableIntArray.copyOf(counts), problem.rank(counts), problem.seconds(counts));
+    }
 
     /** Rank a second; 0 if it is empty. */
     public double throughput() {
         return isEmpty() ? 0 : rank / seconds;
     }
 
-    /** Whether memory holds no member at all. */
+    /** Whether it has no member. */
     public boolean isEmpty() {
         return rank == 0;
     }

@@ -1,6 +1,5 @@
 package io.plora.plan.jobs;
 
-import com.google.common.primitives.ImmutableIntArray;
 import io.plora.plan.jobs.PackModel.Solution;
 import io.plora.plan.jobs.ThroughputProblem.JobPhase;
 
@@ -11,7 +10,7 @@ import io.plora.plan.jobs.ThroughputProblem.JobPhase;
  * planes, 1960).
  *
  * <p>What is exact: memory and ranks; T of the pack returned; and, if the time model is convex in the work, that no pack has
- * more than {@link Pack#bound()}, which is within 0.001% of the pack's own throughput unless the solver's deterministic limit
+ * more than the bound, which is within 0.001% of the pack's own throughput unless the solver's deterministic limit
  * ended the proof. What is not: where the time model is not convex, a better pack may hide between tangents, and the bound
  * does not hold. Equal problems have equal solutions: one worker, a fixed seed, no clock.
  */
@@ -23,12 +22,20 @@ public final class PackSolver {
 
     private PackSolver() {}
 
-    /** The best pack; empty if memory holds no member. */
-    public static Pack solve(ThroughputProblem problem) {
+    /**
+     * What the solver found.
+     *
+     * @param pack the best pack; empty if memory holds no member
+     * @param bound rank a second that no pack exceeds
+     */
+    public record Solved(Pack pack, double bound) {}
+
+    /** Finds the best pack. */
+    public static Solved solve(ThroughputProblem problem) {
         PackSearch search = new PackSearch(problem);
         int[] best = search.search();
         if (problem.rank(best) == 0) {
-            return new Pack(ImmutableIntArray.copyOf(best), 0, 0, 0);
+            return new Solved(Pack.of(problem, best), 0);
         }
         TimeCuts cuts = new TimeCuts(problem::iterationSeconds);
         addCuts(problem, cuts, best);
@@ -47,11 +54,7 @@ public final class PackSolver {
                 break;
             }
         }
-        return new Pack(
-                ImmutableIntArray.copyOf(best),
-                problem.rank(best),
-                problem.seconds(best),
-                problem.throughput(best) + excess / shortestJob(problem));
+        return new Solved(Pack.of(problem, best), problem.throughput(best) + excess / shortestJob(problem));
     }
 
     /** Whether there were tangents to add. */

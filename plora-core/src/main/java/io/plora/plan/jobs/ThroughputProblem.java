@@ -53,6 +53,10 @@ public final class ThroughputProblem {
         return kinds;
     }
 
+    public ImmutableIntArray available() {
+        return available;
+    }
+
     public long memoryBytes() {
         return memoryBytes;
     }

@@ -53,12 +53,13 @@ class PackSolverTest {
         Random random = new Random(seed);
         ThroughputProblem problem = random(random, ROOFLINE, 2 + random.nextInt(11), 1);
 
-        Pack pack = PackSolver.solve(problem);
+        PackSolver.Solved solved = PackSolver.solve(problem);
+        Pack pack = solved.pack();
 
         double best = exhaustive(problem);
         assertThat(problem.bytes(pack.counts().toArray())).isLessThanOrEqualTo(problem.memoryBytes());
         assertThat(pack.throughput()).isCloseTo(best, within(best * 1e-5));
-        assertThat(pack.bound()).isGreaterThanOrEqualTo(best * (1 - 1e-9));
+        assertThat(solved.bound()).isGreaterThanOrEqualTo(best * (1 - 1e-9));
     }
 
     private static double exhaustive(ThroughputProblem problem) {
@@ -93,7 +94,7 @@ class PackSolverTest {
 
         double best = exhaustive(spread);
 
-        assertThat(PackSolver.solve(problem).throughput()).isCloseTo(best, within(best * 1e-5));
+        assertThat(PackSolver.solve(problem).pack().throughput()).isCloseTo(best, within(best * 1e-5));
     }
 
     /** With equal iterations and an affine time, rank / T is a fractional knapsack: for every memory the best (rank, time). */
@@ -112,7 +113,7 @@ class PackSolverTest {
 
         double best = byDynamicProgramming(problem);
 
-        assertThat(PackSolver.solve(problem).throughput()).isCloseTo(best, within(best * 1e-5));
+        assertThat(PackSolver.solve(problem).pack().throughput()).isCloseTo(best, within(best * 1e-5));
     }
 
     /** Dinkelbach's iteration; inside, the knapsack of rank - lambda T over memory. */
@@ -165,7 +166,7 @@ class PackSolverTest {
                 new MemberKind(64, 10, GroupWork.of(1, 100, 1, 1, 1), 1));
         ThroughputProblem problem = new ThroughputProblem(kinds, ImmutableIntArray.of(1, 3), 10, AFFINE, 1);
 
-        assertThat(PackSolver.solve(problem).counts()).isEqualTo(ImmutableIntArray.of(0, 3));
+        assertThat(PackSolver.solve(problem).pack().counts()).isEqualTo(ImmutableIntArray.of(0, 3));
     }
 
     @Test
@@ -173,12 +174,12 @@ class PackSolverTest {
         ThroughputProblem problem =
                 new ThroughputProblem(List.of(kind(8, 1, 10, 10)), ImmutableIntArray.of(1), 10, AFFINE, 1);
 
-        assertThat(PackSolver.solve(problem).isEmpty()).isTrue();
+        assertThat(PackSolver.solve(problem).pack().isEmpty()).isTrue();
     }
 
     @Test
     void equalProblemsHaveEqualPacks() {
-        Pack first = PackSolver.solve(random(new Random(7), ROOFLINE, 30, 4));
+        PackSolver.Solved first = PackSolver.solve(random(new Random(7), ROOFLINE, 30, 4));
 
         assertThat(PackSolver.solve(random(new Random(7), ROOFLINE, 30, 4))).isEqualTo(first);
     }
