@@ -1,11 +1,14 @@
 package io.plora.plan.jobs;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.data.Percentage.withPercentage;
 
 import io.plora.plan.jobs.Workload.Degree;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -55,7 +58,7 @@ class OptimalScheduleTest {
         double shortest =
                 shortest(workload.problem(workload.degrees().get(0), JobPlannerTest.each(5, 1)), 0, new ArrayList<>());
 
-        assertThat(OptimalSchedule.plan(workload, planned).makespan()).isCloseTo(shortest, withinPercentage(0.1));
+        assertThat(OptimalSchedule.plan(workload, planned).makespan()).isCloseTo(shortest, withPercentage(0.1));
     }
 
     /** Puts the next trial into every job so far and into a new one; in the end, spreads the jobs over two devices. */
