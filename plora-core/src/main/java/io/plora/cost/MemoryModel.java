@@ -10,31 +10,113 @@ import io.plora.space.TargetModule;
  * activations, and for each adapter its parameters, gradients, optimizer state and activations.
  *
  * <p>With H hidden size, F intermediate size, L layers, V vocabulary, Q = heads x head size, K = kv heads x head size, r the
- * rank, a and p the bytes of an activation and of a parameter:
+ * rank, a and p the bytes of an activation and of a parameter, on each of d devices:
  *
  * <ul>
- *   <li>base: {@code a (V H [twice if untied] + L (2 H Q + 2 H K + 3 H F + 2 H [+ Q + 2 K biases]) + H)}, and the chunk of
- *       logits in the loss, {@code p V rows}
- *   <li>adapter: {@code L sum over its modules of r (in + out)} parameters, each with value, gradient and AdamW's two moments
+ *   <li>base: {@code a (V H [twice if untied] + L (2 H Q + 2 H K + 3 H F + 2 H [+ Q + 2 K biases, Llama's + H]) + H)}, matrices and tables
+ *       divided by d; NF4 takes 4.127 bits a value of the layers' matrices and room for the largest product's weights in the
+ *       activations' type; the chunk of logits in the loss, {@code p V rows / d}; the workspace; free slots
+ *   <li>adapter: {@code L sum over its modules of r (in + out) / d} parameters, each with value, gradient and AdamW's two moments
  *       (the paper's c_grad = 3), {@code 4 p}, and a copy for the products where a differs from p: 16 bytes a parameter in
- *       float32, 18 in bf16 with float32 masters
- *   <li>token: what the backward pass needs, {@code L (a (4 H + (Q + 2 K) + Q + 3 F) + p (2 + heads))}: input of the layer,
- *       first norm, q/k/v, attention, its residual, second norm, gate and up, their product, the norms' inverse RMS and the
- *       attention's log-sum-exp; outside the layers {@code a 4 H + 2 p} (last residual, final norm and their gradients; inverse
- *       RMS and loss) and the backward pass's scratch {@code a max(3 F, 2 Q + 2 K)}; and the low-rank activations
- *       {@code a L sum over modules of r}
+ *       float32, 18 in bf16 with float32 masters; rounded up to its slot. Both matrices are split over the devices, as in
+ *       S-LoRA (Sheng et al. 2024)
+ *   <li>token: what the backward pass needs, see {@link TokenMemory}, and the low-rank activations
+ *       {@code a L sum over modules of r} (of one layer where only layer inputs are kept), whole on each device
  * </ul>
  *
  * @param model shape of the base model
  * @param activationType of frozen weights and activations
  * @param parameterType of adapters, gradients, optimizer state and losses
  * @param lossChunkRows rows of logits held at once
+ * @param weightFormat of the frozen matrices
+ * @param activationPolicy what is kept for the backward pass
+ * @param slots how adapters lie in memory
+ * @param workspaceBytes everything else on each device: the driver's context, workspaces of libraries
  */
-public record MemoryModel(ModelConfig model, DType activationType, DType parameterType, int lossChunkRows)
+public record MemoryModel(
+        ModelConfig model,
+        DType activationType,
+        DType parameterType,
+        int lossChunkRows,
+        WeightFormat weightFormat,
+        ActivationPolicy activationPolicy,
+        AdapterSlots slots,
+        long workspaceBytes)
         implements GroupMemory {
 
     /** Value, gradient, first and second moment. */
     private static final int COPIES_OF_A_PARAMETER = 4;
+
+    private static final int GPU_LOSS_CHUNK_ROWS = 1024;
+    /** A CUDA context with its modules takes about 500 MiB, cuBLAS 32 MiB on Hopper, less before. */
+    private static final long GPU_WORKSPACE_BYTES = 640L << 20;
+
+    /** Plain weights, everything kept, exact slots, no workspace. */
+    public MemoryModel(ModelConfig model, DType activationType, DType parameterType, int lossChunkRows) {
+        this(
+                model,
+                activationType,
+                parameterType,
+                lossChunkRows,
+                WeightFormat.PLAIN,
+                ActivationPolicy.KEEP_ALL,
+                AdapterSlots.EXACT,
+                0);
+    }
+
+    /** A group on a GPU: bf16 with float32 masters of the adapters. */
+    public static MemoryModel onGpu(ModelConfig model) {
+        return new MemoryModel(model, DType.BF16, DType.F32, GPU_LOSS_CHUNK_ROWS)
+                .withWorkspaceBytes(GPU_WORKSPACE_BYTES);
+    }
+
+    public MemoryModel withWeightFormat(WeightFormat weightFormat) {
+        return new MemoryModel(
+                model,
+                activationType,
+                parameterType,
+                lossChunkRows,
+                weightFormat,
+                activationPolicy,
+                slots,
+                workspaceBytes);
+    }
+
+    public MemoryModel withActivationPolicy(ActivationPolicy activationPolicy) {
+        return new MemoryModel(
+                model,
+                activationType,
+                parameterType,
+                lossChunkRows,
+                weightFormat,
+                activationPolicy,
+                slots,
+                workspaceBytes);
+    }
+
+    public MemoryModel withSlots(AdapterSlots slots) {
+        return new MemoryModel(
+                model,
+                activationType,
+                parameterType,
+                lossChunkRows,
+                weightFormat,
+                activationPolicy,
+                slots,
+                workspaceBytes);
+    }
+
+    public MemoryModel withWorkspaceBytes(long workspaceBytes) {
+        return new MemoryModel(
+                model,
+                activationType,
+                parameterType,
+                lossChunkRows,
+                weightFormat,
+                activationPolicy,
+                slots,
+                workspaceBytes);
+    }
 
     /** Parameters of an adapter: A (r, in) and B (out, r) of each target module in each layer. */
     public static long adapterParameters(ModelConfig model, LoraConfig config) {
@@ -47,59 +129,53 @@ public record MemoryModel(ModelConfig model, DType activationType, DType paramet
 
     /** Parameters of the base model. */
     public static long baseParameters(ModelConfig model) {
-        long layer = 2L * model.hiddenSize(); // norms
-        for (TargetModule module : TargetModule.values()) {
-            layer += (long) model.inputs(module) * model.outputs(module);
-        }
-        if (model.qkvBias()) {
-            layer += model.attentionShape().qkvSize();
-        }
-        long table = (long) model.vocabularySize() * model.hiddenSize();
-        return table * (model.tiedEmbeddings() ? 1 : 2) + layer * model.layers() + model.hiddenSize();
+        ModelShard whole = new ModelShard(model, 1);
+        return model.layers() * whole.layerMatrices() + unquantised(whole);
+    }
+
+    /** Tables, norms and biases. */
+    private static long unquantised(ModelShard shard) {
+        ModelConfig model = shard.model();
+        long biases = (model.qkvBias() ? shard.qkv() : 0) + (model.outputBias() ? shard.hidden() : 0);
+        long layer = 2L * shard.hidden() + biases;
+        return shard.table() * (model.tiedEmbeddings() ? 1 : 2) + layer * model.layers() + shard.hidden();
     }
 
     @Override
     public long baseBytes(int degree) {
-        return share(
-                baseParameters(model) * activationType.bytes()
-                        + (long) lossChunkRows * model.vocabularySize() * parameterType.bytes(),
-                degree);
+        ModelShard shard = new ModelShard(model, degree);
+        long weights = unquantised(shard) * activationType.bytes();
+        for (TargetModule module : TargetModule.values()) {
+            weights += model.layers() * weightFormat.bytes(shard.matrix(module), activationType);
+        }
+        long unpacked = weightFormat == WeightFormat.PLAIN
+                ? 0
+                : 2 * shard.matrix(TargetModule.GATE_PROJ) * activationType.bytes();
+        long logits = (long) lossChunkRows * shard.vocabulary() * parameterType.bytes();
+        return weights
+                + unpacked
+                + logits
+                + workspaceBytes
+                + slots.free() * slotBytes(slots.freeSlotParameters(), shard);
     }
 
     @Override
     public long adapterBytes(LoraConfig config, int degree) {
+        return slotBytes(adapterParameters(model, config), new ModelShard(model, degree));
+    }
+
+    private long slotBytes(long parameters, ModelShard shard) {
         int bytes = COPIES_OF_A_PARAMETER * parameterType.bytes()
                 + (activationType == parameterType ? 0 : activationType.bytes());
-        return share(adapterParameters(model, config) * bytes, degree);
+        return slots.slotBytes(shard.share(parameters) * bytes);
     }
 
     @Override
     public long tokenBytes(LoraConfig config, int degree) {
-        long lowRank = (long) config.rank() * config.targetModules().size();
-        return share(
-                layerTokenBytes() * model.layers()
-                        + outerTokenBytes()
-                        + lowRank * model.layers() * activationType.bytes(),
-                degree);
-    }
-
-    /** Kept of a token in each layer, without low-rank terms. */
-    private long layerTokenBytes() {
-        int attention = model.attentionShape().outputSize();
-        int qkv = model.attentionShape().qkvSize();
-        long activations = 4L * model.hiddenSize() + qkv + attention + 3L * model.intermediateSize();
-        return activations * activationType.bytes() + (2L + model.heads()) * parameterType.bytes();
-    }
-
-    /** Kept of a token once. */
-    private long outerTokenBytes() {
-        int attention = model.attentionShape().outputSize();
-        int qkv = model.attentionShape().qkvSize();
-        long scratch = Math.max(3L * model.intermediateSize(), qkv + attention);
-        return (4L * model.hiddenSize() + scratch) * activationType.bytes() + 2L * parameterType.bytes();
-    }
-
-    private static long share(long bytes, int degree) {
-        return (bytes + degree - 1) / degree;
+        TokenMemory token =
+                new TokenMemory(new ModelShard(model, degree), activationType, parameterType, activationPolicy);
+        long lowRank = (long) config.rank() * config.targetModules().size() * activationType.bytes();
+        int lowRankLayers = activationPolicy == ActivationPolicy.KEEP_LAYER_INPUTS ? 1 : model.layers();
+        return token.perLayer() * model.layers() + token.outside() + lowRank * lowRankLayers;
     }
 }

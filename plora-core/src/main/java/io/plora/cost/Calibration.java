@@ -1,0 +1,130 @@
+package io.plora.cost;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.google.common.primitives.ImmutableDoubleArray;
+import io.plora.model.ModelFormatException;
+import io.plora.model.StrictJson;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.DoubleSummaryStatistics;
+import java.util.List;
+
+/**
+ * Corrections of a {@link RooflineTime} by measured iterations: a factor for each part of the time and a constant, none
+ * negative. Few rows are safe: what they do not tell stays as it was predicted.
+ *
+ * @param factors of the parts, in the order of {@link IterationParts}
+ * @param fixedSeconds added to every iteration
+ * @param rows how many iterations it was fitted to
+ * @param heldOutError mean of |predicted / measured - 1| over the rows, each predicted by a fit to the others
+ * @param worstHeldOutError the largest of these
+ */
+public record Calibration(
+        ImmutableDoubleArray factors, double fixedSeconds, int rows, double heldOutError, double worstHeldOutError) {
+
+    public Calibration {
+        if (factors.length() != IterationParts.COUNT) {
+            throw new IllegalArgumentException("A calibration has (%d) factors, one for each of %s, not (%d)."
+                    .formatted(IterationParts.COUNT, IterationParts.names(), factors.length()));
+        }
+    }
+
+    /**
+     * Fits to measured iterations, by least squares of the relative errors.
+     *
+     * @param rows at least one
+     * @param prior predicts the iterations of the measured model and device
+     * @throws IllegalArgumentException if there are no rows
+     */
+    public static Calibration fit(List<MeasuredIteration> rows, RooflineTime prior) {
+        if (rows.isEmpty()) {
+            throw new IllegalArgumentException(
+                    "A calibration needs at least one measured iteration. Maybe use the time model as it is.");
+        }
+        DoubleSummaryStatistics heldOut = new DoubleSummaryStatistics();
+        for (int i = 0; i < rows.size(); i++) {
+            List<MeasuredIteration> others = new ArrayList<>(rows);
+            MeasuredIteration row = others.remove(i);
+            heldOut.accept(relativeError(CalibrationFit.fit(others, prior), row, prior));
+        }
+        double[] fitted = CalibrationFit.fit(rows, prior);
+        return new Calibration(
+                ImmutableDoubleArray.copyOf(fitted)
+                        .subArray(0, IterationParts.COUNT)
+                        .trimmed(),
+                fitted[IterationParts.COUNT],
+                rows.size(),
+                heldOut.getAverage(),
+                heldOut.getMax());
+    }
+
+    private static double relativeError(double[] fitted, MeasuredIteration row, RooflineTime prior) {
+        double[] parts = prior.parts(row.work(), row.degree()).values();
+        double seconds = fitted[IterationParts.COUNT];
+        for (int i = 0; i < parts.length; i++) {
+            seconds += fitted[i] * parts[i];
+        }
+        return Math.abs(seconds / row.seconds() - 1);
+    }
+
+    /** The corrected time. */
+    public EngineTime apply(RooflineTime prior) {
+        return new CalibratedTime(prior, this);
+    }
+
+    double seconds(IterationParts parts) {
+        return fixedSeconds
+                + factors.get(0) * parts.products()
+                + factors.get(1) * parts.attention()
+                + factors.get(2) * parts.pointwise()
+                + factors.get(3) * parts.lowRank()
+                + factors.get(4) * parts.loss()
+                + factors.get(5) * parts.optimizer()
+                + factors.get(6) * parts.communication()
+                + factors.get(7) * parts.launches();
+    }
+
+    /** Writes JSON; {@link #load} reads it. */
+    public void save(Path file) {
+        ObjectNode json = JsonNodeFactory.instance.objectNode();
+        ObjectNode parts = json.putObject("factors");
+        for (int i = 0; i < IterationParts.COUNT; i++) {
+            parts.put(IterationParts.names().get(i), factors.get(i));
+        }
+        json.put("fixedSeconds", fixedSeconds);
+        json.put("rows", rows);
+        json.put("heldOutError", heldOutError);
+        json.put("worstHeldOutError", worstHeldOutError);
+        StrictJson.writeObject(file, json);
+    }
+
+    /**
+     * Reads what {@link #save} wrote.
+     *
+     * @throws ModelFormatException naming the file and the field, if it is missing or malformed
+     */
+    public static Calibration load(Path file) {
+        ObjectNode json = StrictJson.readObject(file);
+        ImmutableDoubleArray.Builder factors = ImmutableDoubleArray.builder();
+        for (String part : IterationParts.names()) {
+            factors.add(number(file, json.path("factors"), part));
+        }
+        return new Calibration(
+                factors.build(),
+                number(file, json, "fixedSeconds"),
+                (int) number(file, json, "rows"),
+                number(file, json, "heldOutError"),
+                number(file, json, "worstHeldOutError"));
+    }
+
+    private static double number(Path file, JsonNode parent, String name) {
+        JsonNode value = parent.path(name);
+        if (!value.isNumber() || value.doubleValue() < 0) {
+            throw new ModelFormatException(
+                    file, "%s (%s) must be a number, zero or positive. Maybe calibrate again.".formatted(name, value));
+        }
+        return value.doubleValue();
+    }
+}

@@ -1,0 +1,95 @@
+package io.plora.cost;
+
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * Fits a factor for each part of the time and a constant to measured iterations: with parts c and measured seconds m
+ *
+ * <pre>min over theta >= 0, k >= 0 of
+ * sum over rows of ((theta . c + k u) / m - 1)^2 + lambda (|theta - s|^2 + k^2)</pre>
+ *
+ * <p>Errors are relative, so that short iterations count like long ones. The ridge keeps what the rows do not tell where it was:
+ * at s, the one factor that fits all parts best, itself held near 1. u is the mean of the measured seconds. The problem is
+ * strictly convex; descent along one coordinate at a time ends at its only minimum.
+ */
+final class CalibrationFit {
+    /** Variance of a measured iteration (5% squared) over that of a factor (30% squared). */
+    private static final double RIDGE = 0.03;
+
+    private static final int MAX_SWEEPS = 10_000;
+    private static final double TOLERANCE = 1e-12;
+
+    private CalibrationFit() {}
+
+    /** Factors of the parts in order, then the constant in seconds. */
+    static double[] fit(List<MeasuredIteration> rows, RooflineTime prior) {
+        double unit =
+                rows.stream().mapToDouble(MeasuredIteration::seconds).average().orElse(1);
+        double[][] features =
+                rows.stream().map(row -> features(row, prior, unit)).toArray(double[][]::new);
+        double[] target = new double[IterationParts.COUNT + 1];
+        Arrays.fill(target, 0, IterationParts.COUNT, commonFactor(features));
+        double[] fitted = minimise(features, target);
+        fitted[IterationParts.COUNT] *= unit;
+        return fitted;
+    }
+
+    /** Parts and constant, relative to the measured seconds. */
+    private static double[] features(MeasuredIteration row, RooflineTime prior, double unit) {
+        double[] features = Arrays.copyOf(prior.parts(row.work(), row.degree()).values(), IterationParts.COUNT + 1);
+        features[IterationParts.COUNT] = unit;
+        for (int i = 0; i < features.length; i++) {
+            features[i] /= row.seconds();
+        }
+        return features;
+    }
+
+    private static double commonFactor(double[][] features) {
+        double numerator = RIDGE;
+        double denominator = RIDGE;
+        for (double[] row : features) {
+            double predicted = Arrays.stream(row, 0, IterationParts.COUNT).sum();
+            numerator += predicted;
+            denominator += predicted * predicted;
+        }
+        return numerator / denominator;
+    }
+
+    private static double[] minimise(double[][] features, double[] target) {
+        int size = target.length;
+        double[][] normal = new double[size][size];
+        double[] right = new double[size];
+        for (int i = 0; i < size; i++) {
+            normal[i][i] = RIDGE;
+            right[i] = RIDGE * target[i];
+            for (double[] row : features) {
+                right[i] += row[i];
+                for (int j = 0; j < size; j++) {
+                    normal[i][j] += row[i] * row[j];
+                }
+            }
+        }
+        double[] values = target.clone();
+        int sweep = 0;
+        while (sweep < MAX_SWEEPS && descend(normal, right, values) > TOLERANCE) {
+            sweep++;
+        }
+        return values;
+    }
+
+    /** Minimises along each coordinate once; the largest change. */
+    private static double descend(double[][] normal, double[] right, double[] values) {
+        double largest = 0;
+        for (int i = 0; i < values.length; i++) {
+            double rest = right[i];
+            for (int j = 0; j < values.length; j++) {
+                rest -= j == i ? 0 : normal[i][j] * values[j];
+            }
+            double value = Math.max(0, rest / normal[i][i]);
+            largest = Math.max(largest, Math.abs(value - values[i]));
+            values[i] = value;
+        }
+        return largest;
+    }
+}
