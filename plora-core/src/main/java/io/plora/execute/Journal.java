@@ -21,6 +21,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.SortedMap;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -74,13 +75,18 @@ public final class Journal implements SweepObserver, AutoCloseable {
     }
 
     @Override
-    public void finished(GroupState group) {
-        append(new JournalEntry.Finished(group.id(), group.iterations(), group.iteration()));
+    public void finished(GroupState group, int iterations, SortedMap<Integer, Integer> samples) {
+        append(new JournalEntry.Finished(group.id(), group.iterations() + iterations - 1, samples));
     }
 
     @Override
     public void ended(TrialState trial, EndReason reason) {
         append(new JournalEntry.Ended(trial.index(), reason, trial.samplesDone()));
+    }
+
+    @Override
+    public void lost(int device) {
+        append(new JournalEntry.Lost(device));
     }
 
     private void append(JournalEntry entry) {

@@ -15,7 +15,8 @@ import java.util.SortedMap;
     @JsonSubTypes.Type(value = JournalEntry.Started.class, name = "started"),
     @JsonSubTypes.Type(value = JournalEntry.Decided.class, name = "decided"),
     @JsonSubTypes.Type(value = JournalEntry.Finished.class, name = "finished"),
-    @JsonSubTypes.Type(value = JournalEntry.Ended.class, name = "ended")
+    @JsonSubTypes.Type(value = JournalEntry.Ended.class, name = "ended"),
+    @JsonSubTypes.Type(value = JournalEntry.Lost.class, name = "lost")
 })
 public sealed interface JournalEntry {
 
@@ -43,10 +44,10 @@ public sealed interface JournalEntry {
     }
 
     /**
-     * An iteration is done.
+     * An iteration is done, or several.
      *
-     * @param iteration its number in the group, from 0
-     * @param samples that it took of each trial
+     * @param iteration number of the last one in the group, from 0
+     * @param samples that they took of each trial
      */
     record Finished(int group, int iteration, SortedMap<Integer, Integer> samples) implements JournalEntry {
         public Finished {
@@ -60,4 +61,7 @@ public sealed interface JournalEntry {
      * @param samples that it had done
      */
     record Ended(int trial, EndReason reason, long samples) implements JournalEntry {}
+
+    /** A device failed. */
+    record Lost(int device) implements JournalEntry {}
 }

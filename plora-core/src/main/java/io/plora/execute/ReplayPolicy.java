@@ -29,6 +29,8 @@ public final class ReplayPolicy implements PackingPolicy {
     private final Started started;
     /** Samples that each trial has done according to the entries so far. */
     private final Map<Integer, Long> samplesDone = new HashMap<>();
+    /** Iterations that each group has finished according to the entries so far. */
+    private final Map<Integer, Integer> iterations = new HashMap<>();
     /** Number of the next entry. */
     private int next = 1;
 
@@ -66,7 +68,10 @@ public final class ReplayPolicy implements PackingPolicy {
     /** Takes what an entry decides or checks what it tells; false if its event is yet to come. */
     private boolean follow(JournalEntry entry, SweepState state, List<Action> actions) {
         if (entry instanceof Decided decided) {
-            decided.actions().forEach(action -> requirePossible(action, state));
+            decided.actions().forEach(action -> {
+                requireInStep(action, state);
+                requirePossible(action, state);
+            });
             actions.addAll(decided.actions());
         } else if (entry instanceof Finished finished) {
             return follow(finished, state, actions);
@@ -90,9 +95,13 @@ public final class ReplayPolicy implements PackingPolicy {
                     finished.group());
             return false;
         }
+        iterations.put(finished.group(), finished.iteration() + 1);
+        boolean inStep = group.get().iterations() == finished.iteration() + 1; // else it is ahead, within a stretch
         finished.samples().forEach((trial, count) -> {
             samplesDone.merge(trial, (long) count, Long::sum);
-            requireSamples(state.trial(trial), samplesDone.get(trial));
+            if (inStep) {
+                requireSamples(state.trial(trial), samplesDone.get(trial));
+            }
         });
         return true;
     }
@@ -119,6 +128,19 @@ public final class ReplayPolicy implements PackingPolicy {
                 trial,
                 trial.samplesDone(),
                 expected);
+    }
+
+    /** The group of an action has done what it had done in the journal. */
+    private void requireInStep(Action action, SweepState state) {
+        int expected = iterations.getOrDefault(action.group(), 0);
+        state.groups().stream()
+                .filter(group -> group.id() == action.group())
+                .forEach(group -> require(
+                        group.iterations() == expected,
+                        "group (%d) has done (%d) iterations, in the journal (%d)",
+                        group.id(),
+                        group.iterations(),
+                        expected));
     }
 
     private void requirePossible(Action action, SweepState state) {

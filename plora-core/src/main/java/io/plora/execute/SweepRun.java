@@ -59,9 +59,16 @@ final class SweepRun {
     void toEnd() {
         announce();
         try {
+            boolean goesOn = false;
             while (!progress.state().isDone() && !cancelled.getAsBoolean()) {
-                carryOut(progress.decide(spec.policy()).actions());
-                settle(outcomes.take());
+                if (!goesOn) {
+                    carryOut(progress.decide(spec.policy()).actions());
+                }
+                int group = settle(outcomes.take());
+                goesOn = progress.state().group(group).isIterating();
+                if (goesOn && !cancelled.getAsBoolean()) {
+                    submit(group, List.of(), List.of());
+                }
             }
             while (inFlight > 0) {
                 settle(outcomes.take());
@@ -108,21 +115,23 @@ final class SweepRun {
             } else if (action instanceof Action.CloseGroup close) {
                 workerOfGroup.remove(close.group());
             } else if (action instanceof Action.Iterate iterate) {
-                SortedMap<TrialRun, Integer> samples = GroupTask.byIndex();
-                iterate.samples().forEach((trial, count) -> samples.put(trials.get(trial), count));
                 int group = iterate.group();
-                workerOfGroup
-                        .get(group)
-                        .submit(
-                                new GroupTask(
-                                        group,
-                                        leaves.getOrDefault(group, List.of()),
-                                        joins.getOrDefault(group, List.of()),
-                                        samples),
-                                outcomes::add);
-                inFlight++;
+                submit(group, leaves.getOrDefault(group, List.of()), joins.getOrDefault(group, List.of()));
             }
         }
+    }
+
+    /** Lets a group run the next iteration of its stretch. */
+    private void submit(int group, List<TrialRun> leaves, List<TrialRun> joins) {
+        SortedMap<TrialRun, Integer> samples = GroupTask.byIndex();
+        progress.state()
+                .group(group)
+                .iteration()
+                .forEach((trial, share) -> samples.put(
+                        trials.get(trial),
+                        Math.min(share, progress.state().trial(trial).lacking())));
+        workerOfGroup.get(group).submit(new GroupTask(group, leaves, joins, samples), outcomes::add);
+        inFlight++;
     }
 
     private DeviceWorker worker(Action.OpenGroup open) {
@@ -134,13 +143,14 @@ final class SweepRun {
         return workers.get(open.devices().get(0));
     }
 
-    private void settle(GroupOutcome outcome) {
+    /** @return the group */
+    private int settle(GroupOutcome outcome) {
         inFlight--;
         if (outcome.error() != null) {
             throw failure(outcome.error());
         }
         tokensDone += outcome.tokens();
-        long iteration = progress.state().group(outcome.group()).iterations();
+        int iteration = progress.state().group(outcome.group()).iterations();
         Map<Integer, EndReason> failed =
                 outcome.failed().stream().collect(Collectors.toMap(TrialRun::index, trial -> EndReason.FAILED));
         SortedMap<Integer, EndReason> ends = progress.finish(outcome.group(), failed);
@@ -154,6 +164,7 @@ final class SweepRun {
                 tokensDone + tokensLeft()));
         outcome.epochs().forEach(listener::epochCompleted);
         ends.forEach((trial, reason) -> end(trials.get(trial), reason));
+        return outcome.group();
     }
 
     private static RuntimeException failure(Throwable error) {

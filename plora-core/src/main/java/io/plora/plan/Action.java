@@ -43,14 +43,23 @@ public sealed interface Action {
     record CloseGroup(int group) implements Action {}
 
     /**
-     * One pass of the base model, forward and backward; a member whose batch completes takes its optimizer step.
+     * Passes of the base model, forward and backward; a member whose batch completes takes its optimizer step.
      *
-     * @param samples how many samples of each trial, at least one, at most what its open batch lacks; a member that is not
-     *     named sits this one out
+     * @param samples how many samples of each trial an iteration takes, at least one, at most its batch; where the open batch
+     *     lacks fewer, the iteration takes those, so that a batch is split into equal parts and a rest. A member that is not named
+     *     sits the iterations out
+     * @param repeat most iterations of this kind before the policy is asked again, at least one. None of them may exceed memory
+     *     or token budget, and no named member may end its epoch before the last of them. Whoever carries it out may ask the
+     *     policy after any of them
      */
-    record Iterate(int group, SortedMap<Integer, Integer> samples) implements Action {
+    record Iterate(int group, SortedMap<Integer, Integer> samples, int repeat) implements Action {
         public Iterate {
             samples = ImmutableSortedMap.copyOf(samples);
+        }
+
+        /** A single iteration. */
+        public Iterate(int group, SortedMap<Integer, Integer> samples) {
+            this(group, samples, 1);
         }
     }
 }

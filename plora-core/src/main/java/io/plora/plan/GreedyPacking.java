@@ -27,7 +27,7 @@ public final class GreedyPacking implements PackingPolicy {
         DecisionBuilder decision = new DecisionBuilder(state);
         List<GroupLoad> loads = decision.loads();
         loads.forEach(load -> members(state, load).forEach(load::takeNext));
-        inOrder(state.waiting().stream()).forEach(trial -> joinLightest(trial, loads));
+        state.waiting().forEach(trial -> joinLightest(trial, loads));
         loads.forEach(load -> fill(load, members(state, load)));
         return decision.build();
     }

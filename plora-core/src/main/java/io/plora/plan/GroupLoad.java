@@ -30,11 +30,10 @@ final class GroupLoad {
         memberBytes = memory.baseBytes(devices.size());
     }
 
-    /** A group as it is, with the samples of the iteration in progress if there is one. */
+    /** A group as it is, without samples. */
     static GroupLoad of(SweepState state, GroupState group) {
         GroupLoad load = new GroupLoad(state, group.devices());
         group.members().forEach(member -> load.join(state.trial(member)));
-        group.iteration().forEach((trial, count) -> load.take(state.trial(trial), count));
         return load;
     }
 
@@ -64,11 +63,6 @@ final class GroupLoad {
         return memoryLimit;
     }
 
-    boolean exceedsBudget() {
-        return tokens > tokenBudget
-                && samples.values().stream().mapToInt(count -> count).sum() > 1;
-    }
-
     /** Bytes if a trial joined and the longest sample ran alone, for the member to which it costs most. */
     long bytesToGoOnWith(TrialState trial) {
         return memberBytes + adapterBytes(trial) + Math.max(dearestTokenBytes, tokenBytes(trial)) * longestSample;
@@ -76,7 +70,7 @@ final class GroupLoad {
 
     /** Whether a trial and its next sample fit beside what is here, and every member can go on whatever comes. */
     boolean admits(TrialState trial) {
-        int length = trial.nextLengths().get(0);
+        long length = trial.tokens(0, 1);
         long added = adapterBytes(trial) + length * tokenBytes(trial);
         return bytesToGoOnWith(trial) <= memoryLimit && bytes() + added <= memoryLimit && isInBudget(length);
     }
@@ -90,10 +84,10 @@ final class GroupLoad {
     /** Takes the next sample of a member's open batch if there is one and it fits. */
     boolean takeNext(TrialState trial) {
         int taken = samples.getOrDefault(trial.index(), 0);
-        if (taken == trial.nextLengths().length()) {
+        if (taken == trial.lacking()) {
             return false;
         }
-        int length = trial.nextLengths().get(taken);
+        long length = trial.tokens(taken, taken + 1);
         if (!isInBudget(length) || bytes() + length * tokenBytes(trial) > memoryLimit) {
             return false;
         }
@@ -101,7 +95,7 @@ final class GroupLoad {
         return true;
     }
 
-    private boolean isInBudget(int length) {
+    private boolean isInBudget(long length) {
         return samples.isEmpty() || tokens + length <= tokenBudget;
     }
 

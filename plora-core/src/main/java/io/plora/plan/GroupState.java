@@ -7,6 +7,7 @@ import com.google.common.collect.Sets;
 import java.util.List;
 import java.util.SortedMap;
 import java.util.SortedSet;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A running group: trials that train together in one pass of the base model.
@@ -15,50 +16,52 @@ import java.util.SortedSet;
  * @param devices indices of its devices
  * @param members indices of its trials
  * @param iterations how many iterations it has finished
- * @param iteration samples of each trial in the iteration in progress; empty between iterations
+ * @param stretch iterations in progress; null where the policy may change the group
  */
 public record GroupState(
         int id,
         List<Integer> devices,
         SortedSet<Integer> members,
         int iterations,
-        SortedMap<Integer, Integer> iteration) {
+        @Nullable Stretch stretch) {
 
     public GroupState {
         devices = ImmutableList.copyOf(devices);
         members = ImmutableSortedSet.copyOf(members);
-        iteration = ImmutableSortedMap.copyOf(iteration);
-    }
-
-    /** Whether an iteration is in progress. */
-    public boolean isIterating() {
-        return !iteration.isEmpty();
     }
 
     static GroupState open(int id, List<Integer> devices) {
-        return new GroupState(id, devices, ImmutableSortedSet.of(), 0, ImmutableSortedMap.of());
+        return new GroupState(id, devices, ImmutableSortedSet.of(), 0, null);
     }
 
-    GroupState withMember(int trial) {
-        return withMembers(ImmutableSortedSet.<Integer>naturalOrder()
-                .addAll(members)
-                .add(trial)
-                .build());
+    /** Number of devices that share the base model. */
+    public int degree() {
+        return devices.size();
+    }
+
+    /** Whether iterations are in progress. */
+    public boolean isIterating() {
+        return stretch != null;
+    }
+
+    /** Most samples of each trial in an iteration in progress; empty where there is none. */
+    public SortedMap<Integer, Integer> iteration() {
+        return stretch == null ? ImmutableSortedMap.of() : stretch.samples();
+    }
+
+    GroupState withMembers(SortedSet<Integer> members) {
+        return new GroupState(id, devices, members, iterations, stretch);
     }
 
     GroupState withoutMember(int trial) {
         return withMembers(ImmutableSortedSet.copyOf(Sets.filter(members, member -> member != trial)));
     }
 
-    private GroupState withMembers(SortedSet<Integer> members) {
-        return new GroupState(id, devices, members, iterations, iteration);
+    GroupState begin(Stretch stretch) {
+        return new GroupState(id, devices, members, iterations, stretch);
     }
 
-    GroupState begin(SortedMap<Integer, Integer> samples) {
-        return new GroupState(id, devices, members, iterations, samples);
-    }
-
-    GroupState finish() {
-        return new GroupState(id, devices, members, iterations + 1, ImmutableSortedMap.of());
+    GroupState finish(int count, @Nullable Stretch left) {
+        return new GroupState(id, devices, members, iterations + count, left);
     }
 }

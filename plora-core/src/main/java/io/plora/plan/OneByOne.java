@@ -1,6 +1,7 @@
 package io.plora.plan;
 
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 
 /**
@@ -19,6 +20,7 @@ public final class OneByOne implements PackingPolicy {
         Feasibility.requireEachFitsAlone(state);
         DecisionBuilder decision = new DecisionBuilder(state);
         List<TrialState> waiting = new ArrayList<>(state.waiting());
+        waiting.sort(Comparator.comparingInt(TrialState::index));
         for (GroupLoad load : decision.loads()) {
             if (load.members().isEmpty()) {
                 waiting.stream().filter(load::admits).findFirst().ifPresent(trial -> {

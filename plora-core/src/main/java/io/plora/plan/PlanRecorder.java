@@ -1,81 +1,78 @@
 package io.plora.plan;
 
-import io.plora.plan.SweepPlan.GroupPlan;
-import io.plora.plan.SweepPlan.MemberPlan;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.function.DoubleSupplier;
 
 /** Writes a plan from what happens in a {@link SweepProgress}. */
 public final class PlanRecorder implements SweepObserver {
+    private final DoubleSupplier clock;
     private final List<Decision> decisions = new ArrayList<>();
     private final SortedMap<Integer, GroupRecord> groups = new TreeMap<>();
+    private final Map<Integer, GroupRecord> groupOfTrial = new HashMap<>();
+
+    /** @param clock seconds since the start */
+    public PlanRecorder(DoubleSupplier clock) {
+        this.clock = clock;
+    }
 
     @Override
     public void decided(Decision decision, SweepState after) {
         decisions.add(decision);
+        double now = clock.getAsDouble();
         for (Action action : decision.actions()) {
-            if (action instanceof Action.Iterate iterate) {
-                GroupState group = after.group(iterate.group());
-                groups.computeIfAbsent(group.id(), id -> new GroupRecord(group))
-                        .iterate(GroupLoad.of(after, group), group.iterations(), after);
+            if (action instanceof Action.OpenGroup open) {
+                groups.put(open.group(), new GroupRecord(open.group(), open.devices(), now));
+            } else if (action instanceof Action.Join join) {
+                groups.get(join.group()).join(after.trial(join.trial()), now);
+                groupOfTrial.put(join.trial(), groups.get(join.group()));
+            } else if (action instanceof Action.Leave leave) {
+                groups.get(leave.group()).leave(leave.trial(), now);
+            } else if (action instanceof Action.Iterate iterate) {
+                groups.get(iterate.group()).begin(now);
+            } else if (action instanceof Action.CloseGroup close) {
+                groups.get(close.group()).close(now);
             }
         }
     }
 
     @Override
-    public void finished(GroupState group) {}
-
-    @Override
-    public void ended(TrialState trial, EndReason reason) {}
-
-    /** What has been recorded so far. */
-    public SweepPlan plan(String policy) {
-        return new SweepPlan(
-                policy, groups.values().stream().map(GroupRecord::plan).toList(), decisions);
+    public void finished(GroupState group, int iterations, SortedMap<Integer, Integer> samples) {
+        groups.get(group.id()).finish(group, iterations, samples, clock.getAsDouble());
     }
 
-    private static final class GroupRecord {
-        private final GroupState opened;
-        private final SortedMap<Integer, MemberPlan> members = new TreeMap<>();
-        private int iterations;
-        private long tokens;
-        private long largestIteration;
-        private long largestMemory;
-
-        GroupRecord(GroupState opened) {
-            this.opened = opened;
+    @Override
+    public void ended(TrialState trial, EndReason reason) {
+        GroupRecord group = groupOfTrial.get(trial.index());
+        if (group != null) {
+            group.leave(trial.index(), clock.getAsDouble());
         }
+    }
 
-        void iterate(GroupLoad load, int iteration, SweepState state) {
-            iterations++;
-            tokens += load.tokens();
-            largestIteration = Math.max(largestIteration, load.tokens());
-            largestMemory = Math.max(largestMemory, load.bytes());
-            load.samples()
-                    .forEach((trial, count) -> members.compute(
-                            trial,
-                            (index, before) -> before == null
-                                    ? new MemberPlan(
-                                            index, state.trial(index).config().id(), iteration, iteration, count)
-                                    : new MemberPlan(
-                                            index,
-                                            before.id(),
-                                            before.firstIteration(),
-                                            iteration,
-                                            before.samples() + count)));
-        }
+    @Override
+    public void lost(int device) {
+        groups.values().stream().filter(group -> group.has(device)).forEach(group -> group.close(clock.getAsDouble()));
+    }
 
-        GroupPlan plan() {
-            return new GroupPlan(
-                    opened.id(),
-                    opened.devices(),
-                    List.copyOf(members.values()),
-                    iterations,
-                    tokens,
-                    largestIteration,
-                    largestMemory);
-        }
+    /**
+     * What has been recorded so far.
+     *
+     * @param policy its name
+     * @param bound of the sweep when the recording began
+     * @param milliseconds that the planning took
+     */
+    public SweepPlan plan(String policy, LowerBound bound, double milliseconds) {
+        double now = clock.getAsDouble();
+        return new SweepPlan(
+                policy,
+                now,
+                bound,
+                milliseconds,
+                groups.values().stream().map(group -> group.plan(now)).toList(),
+                decisions);
     }
 }

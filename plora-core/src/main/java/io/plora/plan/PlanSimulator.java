@@ -1,61 +1,153 @@
 package io.plora.plan;
 
-import java.util.Collections;
+import com.google.common.collect.ImmutableList;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.Map;
-import java.util.Objects;
+import java.util.PriorityQueue;
 
 /**
- * Runs a policy to the end of a sweep without training: what would happen if time were tokens, the same on every device, and
- * no trial failed or stopped early.
+ * Runs a policy to the end of a sweep without training: iterations last as long as the state's {@link
+ * io.plora.cost.GroupTime} says, more or less as {@link Disturbances} say.
  */
 public final class PlanSimulator {
     private final PackingPolicy policy;
     private final SweepProgress progress;
-    /** When each group finishes the iteration in progress, in tokens since the start. */
-    private final Map<Integer, Long> ends = new HashMap<>();
+    private final SweepState state;
+    private final Disturbances disturbances;
+    private final Map<Integer, Running> running = new HashMap<>();
+    private final PriorityQueue<Event> events =
+            new PriorityQueue<>(Comparator.comparingDouble(Event::time).thenComparingInt(Event::group));
+    private double now;
+    private int begun;
 
-    private long now;
+    /**
+     * Iterations of a group in progress.
+     *
+     * @param number of the stretch, in the order in which they begin
+     * @param start when the first of those not yet finished began, in seconds
+     * @param seconds of one
+     * @param left until something happens
+     */
+    private record Running(int number, double start, double seconds, int left) {
+        double end() {
+            return start + left * seconds;
+        }
 
-    private PlanSimulator(PackingPolicy policy, SweepProgress progress) {
-        this.policy = policy;
-        this.progress = progress;
+        /** Iterations that are done at a time, without the last one. */
+        int doneAt(double time) {
+            return (int) Math.min(left - 1.0, Math.floor((time - start) / seconds));
+        }
+
+        Running after(int done) {
+            return new Running(number, start + done * seconds, seconds, left - done);
+        }
     }
 
     /**
-     * Runs a sweep from where it is to its end.
+     * Something to come: a stretch of a group ends, or a device fails.
+     *
+     * @param group -1 for a device
+     * @param number of the stretch or the device
+     */
+    private record Event(double time, int group, int number) {}
+
+    private PlanSimulator(PackingPolicy policy, SweepProgress progress, Disturbances disturbances) {
+        this.policy = policy;
+        this.progress = progress;
+        this.disturbances = disturbances;
+        state = progress.state();
+    }
+
+    /**
+     * Runs a sweep from where it is to its end, exactly as predicted.
      *
      * @param progress no iteration in progress; done afterwards
      * @throws IllegalArgumentException if the policy decides the impossible, or a trial can never run
      */
     public static SweepPlan simulate(PackingPolicy policy, SweepProgress progress) {
-        PlanRecorder recorder = new PlanRecorder();
+        return simulate(policy, progress, Disturbances.NONE);
+    }
+
+    /** Like {@link #simulate(PackingPolicy, SweepProgress)}, with what may go wrong. */
+    public static SweepPlan simulate(PackingPolicy policy, SweepProgress progress, Disturbances disturbances) {
+        long start = System.nanoTime();
+        LowerBound bound = LowerBound.of(progress.state());
+        PlanSimulator simulator = new PlanSimulator(policy, progress, disturbances);
+        PlanRecorder recorder = new PlanRecorder(() -> simulator.now);
         progress.observe(recorder);
-        new PlanSimulator(policy, progress).run();
-        return recorder.plan(policy.name());
+        simulator.run();
+        return recorder.plan(policy.name(), bound, (System.nanoTime() - start) / 1e6);
     }
 
     private void run() {
-        while (!progress.state().isDone()) {
-            for (Action action : progress.decide(policy).actions()) {
-                if (action instanceof Action.Iterate iterate) {
-                    GroupState group = progress.state().group(iterate.group());
-                    ends.put(
-                            group.id(),
-                            now + GroupLoad.of(progress.state(), group).tokens());
+        disturbances.deviceFailures().forEach((device, time) -> events.add(new Event(time, -1, device)));
+        while (!state.isDone()) {
+            if (state.waiting().isEmpty()) {
+                catchUp();
+            }
+            progress.decide(policy);
+            for (GroupState group : state.groups()) {
+                Stretch stretch = group.stretch();
+                if (stretch != null && !running.containsKey(group.id())) {
+                    begin(group, stretch);
                 }
             }
-            finishNext();
+            next();
         }
     }
 
-    private void finishNext() {
-        int next = Collections.min(
-                ends.keySet(),
-                Comparator.<Integer>comparingLong(group -> Objects.requireNonNull(ends.get(group)))
-                        .thenComparingInt(group -> group));
-        now = Objects.requireNonNull(ends.remove(next));
-        progress.finish(next, Map.of());
+    private void begin(GroupState group, Stretch stretch) {
+        double seconds = state.time().seconds(stretch.work(), group.degree())
+                / state.speedOf(group.devices())
+                * disturbances.slowdown(group);
+        Running started = new Running(begun, now, seconds, disturbances.untilStop(state, stretch));
+        running.put(group.id(), started);
+        events.add(new Event(started.end(), group.id(), begun));
+        begun++;
+    }
+
+    /** Lets the bookkeeping know what is done by now, for policies that compare groups. */
+    private void catchUp() {
+        running.replaceAll((group, stretch) -> finishUntilNow(group, stretch));
+    }
+
+    private Running finishUntilNow(int group, Running stretch) {
+        int done = stretch.doneAt(now);
+        if (done < 1) {
+            return stretch;
+        }
+        progress.finish(group, done, Map.of());
+        return stretch.after(done);
+    }
+
+    private void next() {
+        Event event = events.remove();
+        now = Math.max(now, event.time());
+        if (event.group() < 0) {
+            lose(event.number());
+            return;
+        }
+        Running stretch = running.get(event.group());
+        if (stretch != null && stretch.number() == event.number()) {
+            running.remove(event.group());
+            progress.finish(event.group(), stretch.left(), disturbances.stops(state, event.group(), stretch.left()));
+        }
+    }
+
+    private void lose(int device) {
+        for (GroupState group : ImmutableList.copyOf(state.groups())) {
+            Running stretch = running.get(group.id());
+            if (stretch != null && group.devices().contains(device)) {
+                finishUntilNow(group.id(), stretch);
+                running.remove(group.id());
+            }
+        }
+        progress.lose(device);
+        if (state.devices().isEmpty() && !state.isDone()) {
+            throw new IllegalStateException(
+                    "All devices failed, the last one after (%.0f) seconds; (%d) trials have not ended."
+                            .formatted(now, state.open()));
+        }
     }
 }

@@ -1,22 +1,26 @@
 package io.plora.plan;
 
+import java.util.SortedMap;
+
 /** Sees what happens in a {@link SweepProgress}, in order; the journal and the plan are written this way. */
 public interface SweepObserver {
 
     /**
      * A policy decided.
      *
-     * @param decision valid, about to be carried out
+     * @param decision valid and begun
      * @param after the state that it leads to, iterations in progress
      */
     void decided(Decision decision, SweepState after);
 
     /**
-     * A group finished an iteration.
+     * A group finished iterations.
      *
-     * @param group as it was in the iteration
+     * @param group as it was in the iterations
+     * @param iterations how many
+     * @param samples what they took of each trial, in all
      */
-    void finished(GroupState group);
+    void finished(GroupState group, int iterations, SortedMap<Integer, Integer> samples);
 
     /**
      * A trial ended.
@@ -24,4 +28,11 @@ public interface SweepObserver {
      * @param trial as it is now
      */
     void ended(TrialState trial, EndReason reason);
+
+    /**
+     * A device failed: the group that had it, if any, is gone, and its members wait where their last whole batch ended.
+     *
+     * @param device index
+     */
+    void lost(int device);
 }

@@ -1,16 +1,18 @@
 package io.plora.plan;
 
 import com.google.common.collect.ImmutableSortedMap;
-import com.google.common.collect.Maps;
 import io.plora.cost.GroupMemory;
+import io.plora.cost.GroupTime;
+import io.plora.plan.DecisionValidator.Draft;
 import io.plora.space.LoraConfig;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.SortedMap;
 import java.util.TreeMap;
-import java.util.stream.IntStream;
+import java.util.function.ToLongFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,29 +24,23 @@ import org.jspecify.annotations.Nullable;
 public final class SweepProgress {
     private final List<TrialCursor> cursors;
     private final List<SweepObserver> observers = new ArrayList<>();
-    private SweepState state;
+    private final SweepState state;
 
     private SweepProgress(Builder builder, SampleLengths lengths, GroupMemory memory) {
-        int[] first = lengths.lengths(0, 0);
-        if (first.length == 0) {
-            throw new IllegalArgumentException("There is no training sample.");
-        }
-        int longest = IntStream.of(first).max().getAsInt();
+        LengthsReader reader = new LengthsReader(lengths);
         cursors = new ArrayList<>();
         for (int trial = 0; trial < builder.configs.size(); trial++) {
             LoraConfig config = builder.configs.get(trial);
-            TrialCursor cursor = new TrialCursor(trial, config, builder.epochs, first.length, longest, lengths);
+            long parameters = builder.parameters.applyAsLong(config);
+            TrialCursor cursor =
+                    new TrialCursor(new TrialState.Fixed(trial, config, parameters, builder.epochs), reader);
             cursor.skip(builder.samplesDone.isEmpty() ? 0 : builder.samplesDone.get(trial));
             cursors.add(cursor);
         }
         state = new SweepState(
                 cursors.stream().map(cursor -> cursor.state(Phase.WAITING)).toList(),
-                List.of(),
                 builder.devices,
-                builder.tokenBudget,
-                longest,
-                0,
-                memory);
+                new SweepState.Conditions(memory, builder.time, builder.tokenBudget, reader.first()));
     }
 
     public static Builder builder() {
@@ -56,7 +52,7 @@ public final class SweepProgress {
         observers.add(observer);
     }
 
-    /** Where the sweep is now. */
+    /** Where the sweep is now: a view that goes along. */
     public SweepState state() {
         return state;
     }
@@ -69,47 +65,117 @@ public final class SweepProgress {
      */
     public Decision decide(PackingPolicy policy) {
         Decision decision = policy.decide(state);
-        SweepState after = DecisionValidator.validate(state, decision);
-        if (!after.isDone() && after.groups().stream().noneMatch(GroupState::isIterating)) {
+        Collection<Draft> drafts = DecisionValidator.validate(state, decision);
+        if (!state.isDone()
+                && drafts.stream().allMatch(draft -> draft.stretch() == null)
+                && state.groups().stream().noneMatch(GroupState::isIterating)) {
             throw new IllegalStateException(
                     "Policy (%s) lets nothing run, although (%d) trials have not ended: it decided (%s)."
-                            .formatted(
-                                    policy.name(),
-                                    after.trials().stream()
-                                            .filter(trial -> trial.phase() != Phase.ENDED)
-                                            .count(),
-                                    decision.actions()));
+                            .formatted(policy.name(), state.open(), decision.actions()));
         }
-        observers.forEach(observer -> observer.decided(decision, after));
-        state = after;
+        decision.actions().forEach(this::begin);
+        drafts.forEach(this::begin);
+        observers.forEach(observer -> observer.decided(decision, state));
         return decision;
     }
 
+    private void begin(Action action) {
+        if (action instanceof Action.OpenGroup open) {
+            state.opened(GroupState.open(open.group(), open.devices()));
+        } else if (action instanceof Action.CloseGroup close) {
+            state.close(state.group(close.group()));
+        } else if (action instanceof Action.Join join) {
+            state.join(join.trial(), join.group());
+        } else if (action instanceof Action.Leave leave) {
+            state.leave(leave.trial(), Phase.WAITING);
+        }
+    }
+
+    private void begin(Draft draft) {
+        if (!draft.isClosed()) {
+            GroupState group = state.group(draft.id()).withMembers(draft.members());
+            Stretch stretch = draft.stretch();
+            state.set(stretch == null ? group : group.begin(stretch));
+        }
+    }
+
+    /** One iteration is finished, see {@link #finish(int, int, Map)}. */
+    public SortedMap<Integer, EndReason> finish(int group, Map<Integer, EndReason> ended) {
+        return finish(group, 1, ended);
+    }
+
     /**
-     * An iteration is finished: its samples are done. Trials that have done all end, those named end for the reason named;
-     * both leave the group.
+     * Iterations are finished: their samples are done. Trials that have done all end, those named end for the reason named;
+     * both leave the group. If any do, or it was the last of the stretch, the group is ready for a decision.
      *
+     * @param iterations how many, at most as many as the group's stretch has left
      * @param ended members that end now, whatever they have done
      * @return all trials that ended, by index
      */
-    public SortedMap<Integer, EndReason> finish(int group, Map<Integer, EndReason> ended) {
+    public SortedMap<Integer, EndReason> finish(int group, int iterations, Map<Integer, EndReason> ended) {
         GroupState before = state.group(group);
-        require(before.isIterating(), "Group (%d) is in no iteration.", group);
+        Stretch stretch = before.stretch();
+        if (stretch == null) {
+            throw new IllegalArgumentException("Group (%d) is in no iteration.".formatted(group));
+        }
+        require(
+                iterations >= 1 && iterations <= stretch.repeat(),
+                "Group (%d) cannot finish (%d) iterations, it has (%d) left.",
+                group,
+                iterations,
+                stretch.repeat());
         ended.forEach((trial, reason) -> {
             requireReason(trial, reason);
             require(before.members().contains(trial), "Trial (%d) is no member of group (%d).", trial, group);
         });
-        observers.forEach(observer -> observer.finished(before));
-        before.iteration().forEach((trial, count) -> cursors.get(trial).advance(count));
+        SortedMap<Integer, Integer> samples = new TreeMap<>();
+        stretch.samples().forEach((trial, share) -> samples.put(trial, advance(trial, share, iterations)));
         SortedMap<Integer, EndReason> reasons = new TreeMap<>(ended);
-        before.members().stream()
+        samples.keySet().stream()
                 .filter(trial -> cursors.get(trial).isAtEnd())
                 .forEach(trial -> reasons.putIfAbsent(trial, EndReason.COMPLETED));
-        state = state.with(before.finish())
-                .withTrials(
-                        Maps.toMap(before.members(), trial -> cursors.get(trial).state(Phase.RUNNING)));
+        boolean over = iterations == stretch.repeat() || !reasons.isEmpty();
+        state.set(before.finish(iterations, over ? null : stretch.after(iterations)));
+        observers.forEach(observer -> observer.finished(before, iterations, samples));
         reasons.forEach(this::leaveForGood);
         return ImmutableSortedMap.copyOf(reasons);
+    }
+
+    /** @return how many samples the trial did */
+    private int advance(int trial, int share, int iterations) {
+        TrialState before = state.trial(trial);
+        int end = before.microBatches(share).positionAfter(iterations);
+        cursors.get(trial).advanceTo(end);
+        state.set(cursors.get(trial).state(Phase.RUNNING));
+        return end - before.position();
+    }
+
+    /** Gives up what a group's stretch has left, if anything: the group is ready for a decision. */
+    public void interrupt(int group) {
+        GroupState running = state.group(group);
+        state.set(running.finish(0, null));
+    }
+
+    /**
+     * A device failed. A group that had it is gone, with what its members had done of their open batches; they wait again.
+     *
+     * @throws java.util.NoSuchElementException if there is no such device, or it has failed before
+     */
+    public void lose(int device) {
+        state.device(device);
+        state.groups().stream()
+                .filter(group -> group.devices().contains(device))
+                .findFirst()
+                .ifPresent(group -> {
+                    for (int member : group.members()) {
+                        cursors.get(member).backToBatch();
+                        state.set(cursors.get(member).state(Phase.RUNNING));
+                        state.leave(member, Phase.WAITING);
+                    }
+                    state.close(group);
+                });
+        state.remove(device);
+        observers.forEach(observer -> observer.lost(device));
     }
 
     /**
@@ -131,10 +197,10 @@ public final class SweepProgress {
     private void leaveForGood(int trial, EndReason reason) {
         GroupState group = state.groupOf(trial);
         if (group != null) {
-            state = state.with(group.withoutMember(trial));
+            state.set(group.withoutMember(trial));
         }
-        TrialState ended = state.trial(trial).withPhase(Phase.ENDED);
-        state = state.with(ended);
+        state.leave(trial, Phase.ENDED);
+        TrialState ended = state.trial(trial);
         observers.forEach(observer -> observer.ended(ended, reason));
     }
 
@@ -148,7 +214,7 @@ public final class SweepProgress {
         }
     }
 
-    /** Builds a {@link SweepProgress} in which nothing runs. All but epochs (1) and samples done (0) must be set. */
+    /** Builds a {@link SweepProgress} in which nothing runs. Configurations, devices, lengths and memory must be set. */
     public static final class Builder {
         private List<LoraConfig> configs = List.of();
         private List<Long> samplesDone = List.of();
@@ -156,7 +222,9 @@ public final class SweepProgress {
         private @Nullable SampleLengths lengths;
         private @Nullable GroupMemory memory;
         private int epochs = 1;
-        private int tokenBudget;
+        private GroupTime time = (work, degree) -> work.tokens();
+        private ToLongFunction<LoraConfig> parameters = config -> 0;
+        private int tokenBudget = Integer.MAX_VALUE;
 
         private Builder() {}
 
@@ -187,12 +255,24 @@ public final class SweepProgress {
             return this;
         }
 
+        /**
+         * How long iterations take; a second a token if this is not called.
+         *
+         * @param parameters of the adapter of a configuration
+         */
+        public Builder withTime(GroupTime time, ToLongFunction<LoraConfig> parameters) {
+            this.time = time;
+            this.parameters = parameters;
+            return this;
+        }
+
+        /** Passes over the samples, 1 if this is not called. */
         public Builder withEpochs(int epochs) {
             this.epochs = epochs;
             return this;
         }
 
-        /** Most tokens of an iteration, unless it is a single sample. */
+        /** Most tokens of an iteration, unless it is a single sample; no limit but memory if this is not called. */
         public Builder withTokenBudget(int tokenBudget) {
             this.tokenBudget = tokenBudget;
             return this;

@@ -2,139 +2,230 @@ package io.plora.plan;
 
 import com.google.common.collect.ImmutableList;
 import io.plora.cost.GroupMemory;
-import java.util.HashSet;
+import io.plora.cost.GroupTime;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.Collections;
+import java.util.Comparator;
 import java.util.List;
-import java.util.Map;
+import java.util.NavigableMap;
+import java.util.NavigableSet;
 import java.util.NoSuchElementException;
-import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
- * All that a policy may look at: a snapshot of a sweep.
- *
- * @param trials by index
- * @param groups open groups, by id
- * @param devices all devices
- * @param tokenBudget most tokens of an iteration, unless it is a single sample
- * @param longestSample length in tokens of the longest sample
- * @param nextGroup id of the next group that opens
- * @param memory what groups cost
+ * All that a policy may look at: a sweep as it is now. It is a view that changes as the sweep goes on, because a sweep may have
+ * ten thousand trials; what it hands out one by one (trials, groups, devices) does not change.
  */
-public record SweepState(
-        List<TrialState> trials,
-        List<GroupState> groups,
-        List<DeviceState> devices,
-        int tokenBudget,
-        int longestSample,
-        int nextGroup,
-        GroupMemory memory) {
+public final class SweepState {
+    private static final Comparator<TrialState> LONGEST_CHAIN_FIRST =
+            Comparator.comparingLong(TrialState::stepsLeft).reversed().thenComparingInt(TrialState::index);
 
-    public SweepState {
-        trials = ImmutableList.copyOf(trials);
-        groups = ImmutableList.copyOf(groups);
-        devices = ImmutableList.copyOf(devices);
+    private final TrialState[] trials;
+    private final int[] groupOfTrial;
+    private final NavigableSet<TrialState> waiting = new TreeSet<>(LONGEST_CHAIN_FIRST);
+    private final NavigableMap<Integer, GroupState> groups = new TreeMap<>();
+    private final NavigableMap<Integer, DeviceState> devices = new TreeMap<>();
+    private final NavigableMap<Integer, DeviceState> freeDevices = new TreeMap<>();
+    private final Conditions conditions;
+    private int nextGroup;
+    private int open;
+
+    /**
+     * What does not change during a sweep.
+     *
+     * @param tokenBudget most tokens of an iteration, unless it is a single sample
+     * @param epoch lengths of an epoch's samples, in one of the trials' orders
+     */
+    record Conditions(GroupMemory memory, GroupTime time, int tokenBudget, EpochLengths epoch) {}
+
+    SweepState(List<TrialState> trials, List<DeviceState> devices, Conditions conditions) {
+        this.trials = trials.toArray(TrialState[]::new);
+        this.conditions = conditions;
+        groupOfTrial = new int[this.trials.length];
+        Arrays.fill(groupOfTrial, -1);
+        waiting.addAll(trials);
+        open = trials.size();
+        devices.forEach(device -> this.devices.put(device.index(), device));
+        freeDevices.putAll(this.devices);
+    }
+
+    /** All trials, by index. */
+    public List<TrialState> trials() {
+        return Collections.unmodifiableList(Arrays.asList(trials));
     }
 
     /** @throws NoSuchElementException if there is none */
     public TrialState trial(int index) {
-        if (index < 0 || index >= trials.size()) {
-            throw new NoSuchElementException("There is no trial (%d); there are (%d).".formatted(index, trials.size()));
+        if (index < 0 || index >= trials.length) {
+            throw new NoSuchElementException("There is no trial (%d); there are (%d).".formatted(index, trials.length));
         }
-        return trials.get(index);
+        return trials[index];
+    }
+
+    /** Open groups, by id. */
+    public Collection<GroupState> groups() {
+        return Collections.unmodifiableCollection(groups.values());
     }
 
     /** @throws NoSuchElementException if it is not open */
     public GroupState group(int id) {
-        return groups.stream()
-                .filter(group -> group.id() == id)
-                .findFirst()
-                .orElseThrow(() -> new NoSuchElementException("Group (%d) is not open.".formatted(id)));
+        GroupState group = groups.get(id);
+        if (group == null) {
+            throw new NoSuchElementException("Group (%d) is not open.".formatted(id));
+        }
+        return group;
+    }
+
+    /** All devices that work, by index. */
+    public Collection<DeviceState> devices() {
+        return Collections.unmodifiableCollection(devices.values());
     }
 
     /** @throws NoSuchElementException if there is none */
     public DeviceState device(int index) {
-        return devices.stream()
-                .filter(device -> device.index() == index)
-                .findFirst()
-                .orElseThrow(() -> new NoSuchElementException("There is no device (%d).".formatted(index)));
+        DeviceState device = devices.get(index);
+        if (device == null) {
+            throw new NoSuchElementException("There is no device (%d).".formatted(index));
+        }
+        return device;
     }
 
     /** The group of a trial, null if it waits or has ended. */
-    @Nullable GroupState groupOf(int trial) {
-        return groups.stream()
-                .filter(group -> group.members().contains(trial))
-                .findFirst()
-                .orElse(null);
+    public @Nullable GroupState groupOf(int trial) {
+        return groups.get(groupOfTrial[trial]);
     }
 
-    /** Trials in no group, by index. */
-    public List<TrialState> waiting() {
-        return trials.stream().filter(trial -> trial.phase() == Phase.WAITING).toList();
+    /** Trials in no group: the longest chain first, then by index. */
+    public NavigableSet<TrialState> waiting() {
+        return Collections.unmodifiableNavigableSet(waiting);
     }
 
-    /** Groups between two iterations, which is when a policy may change them. */
+    /** Groups between two iterations, which is when a policy may change them, by id. */
     public List<GroupState> idleGroups() {
-        return groups.stream().filter(group -> !group.isIterating()).toList();
+        return groups.values().stream().filter(group -> !group.isIterating()).collect(ImmutableList.toImmutableList());
     }
 
-    /** Devices that belong to no group. */
-    public List<DeviceState> freeDevices() {
-        Set<Integer> taken = new HashSet<>();
-        groups.forEach(group -> taken.addAll(group.devices()));
-        return devices.stream()
-                .filter(device -> !taken.contains(device.index()))
-                .toList();
+    /** Devices that belong to no group, by index. */
+    public Collection<DeviceState> freeDevices() {
+        return Collections.unmodifiableCollection(freeDevices.values());
+    }
+
+    boolean isFree(int device) {
+        return freeDevices.containsKey(device);
     }
 
     /** Whether every trial has ended. */
     public boolean isDone() {
-        return trials.stream().allMatch(trial -> trial.phase() == Phase.ENDED);
+        return open == 0;
     }
 
-    /** What a group of these devices may hold: every device holds the whole group, so the smallest one counts. */
-    long memoryOf(List<Integer> devices) {
-        return devices.stream()
-                .mapToLong(device -> device(device).memoryBytes())
-                .min()
-                .orElseThrow();
+    /** How many trials have not ended. */
+    public int open() {
+        return open;
     }
 
-    SweepState with(TrialState changed) {
-        return withTrials(Map.of(changed.index(), changed));
+    /** Id of the next group that opens. */
+    public int nextGroup() {
+        return nextGroup;
     }
 
-    SweepState withTrials(Map<Integer, TrialState> changed) {
-        return withTrials(trials.stream()
-                .map(trial -> changed.getOrDefault(trial.index(), trial))
-                .toList());
+    /** Most tokens of an iteration, unless it is a single sample. */
+    public int tokenBudget() {
+        return conditions.tokenBudget();
     }
 
-    SweepState with(GroupState changed) {
-        return withGroups(
-                groups.stream()
-                        .map(group -> group.id() == changed.id() ? changed : group)
-                        .toList(),
-                nextGroup);
+    /** Samples of an epoch. */
+    public int samples() {
+        return conditions.epoch().samples();
     }
 
-    SweepState withOpened(List<Integer> devices) {
-        return withGroups(
-                ImmutableList.<GroupState>builder()
-                        .addAll(groups)
-                        .add(GroupState.open(nextGroup, devices))
-                        .build(),
-                nextGroup + 1);
+    /** Tokens of the longest sample. */
+    public int longestSample() {
+        return conditions.epoch().longest();
     }
 
-    SweepState withoutGroup(int id) {
-        return withGroups(groups.stream().filter(group -> group.id() != id).toList(), nextGroup);
+    /** Mean tokens of a sample. */
+    public double meanTokens() {
+        return (double) conditions.epoch().tokens() / samples();
     }
 
-    private SweepState withTrials(List<TrialState> trials) {
-        return new SweepState(trials, groups, devices, tokenBudget, longestSample, nextGroup, memory);
+    /** Mean pairs of a query and a key of a sample. */
+    public double meanPairs() {
+        return conditions.epoch().pairs() / samples();
     }
 
-    private SweepState withGroups(List<GroupState> groups, int nextGroup) {
-        return new SweepState(trials, groups, devices, tokenBudget, longestSample, nextGroup, memory);
+    /** What groups hold. */
+    public GroupMemory memory() {
+        return conditions.memory();
+    }
+
+    /** How long iterations take on devices of speed 1. */
+    public GroupTime time() {
+        return conditions.time();
+    }
+
+    /** What a group of these devices may hold on each of them: the smallest one counts. */
+    public long memoryOf(List<Integer> devices) {
+        long least = Long.MAX_VALUE;
+        for (int device : devices) {
+            least = Math.min(least, device(device).memoryBytes());
+        }
+        return least;
+    }
+
+    /** How fast a group of these devices is: as its slowest one. */
+    public double speedOf(List<Integer> devices) {
+        double least = Double.MAX_VALUE;
+        for (int device : devices) {
+            least = Math.min(least, device(device).speed());
+        }
+        return least;
+    }
+
+    void set(TrialState trial) {
+        TrialState before = trials[trial.index()];
+        if (before.phase() == Phase.WAITING) {
+            waiting.remove(before);
+        }
+        if (trial.phase() == Phase.WAITING) {
+            waiting.add(trial);
+        }
+        if (before.phase() != Phase.ENDED && trial.phase() == Phase.ENDED) {
+            open--;
+        }
+        trials[trial.index()] = trial;
+    }
+
+    void join(int trial, int group) {
+        groupOfTrial[trial] = group;
+        set(trials[trial].withPhase(Phase.RUNNING));
+    }
+
+    void leave(int trial, Phase phase) {
+        groupOfTrial[trial] = -1;
+        set(trials[trial].withPhase(phase));
+    }
+
+    void set(GroupState group) {
+        groups.put(group.id(), group);
+    }
+
+    void opened(GroupState group) {
+        nextGroup++;
+        set(group);
+        group.devices().forEach(freeDevices::remove);
+    }
+
+    void close(GroupState group) {
+        groups.remove(group.id());
+        group.devices().forEach(device -> freeDevices.put(device, device(device)));
+    }
+
+    void remove(int device) {
+        devices.remove(device);
+        freeDevices.remove(device);
     }
 }

@@ -3,41 +3,123 @@ package io.plora.plan;
 import com.google.common.primitives.ImmutableIntArray;
 import io.plora.space.LoraConfig;
 
-/**
- * A trial as a policy sees it.
- *
- * @param index position among the sweep's trials
- * @param config what it trains
- * @param phase where it is
- * @param samplesDone samples trained so far, over all epochs
- * @param samplesTotal samples of all epochs
- * @param stepsLeft optimizer steps that it lacks, the open batch's included: its chain, which no packing shortens
- * @param nextLengths lengths in tokens of the samples that its open batch still lacks, in order; empty only at the end
- */
-public record TrialState(
-        int index,
-        LoraConfig config,
-        Phase phase,
-        long samplesDone,
-        long samplesTotal,
-        long stepsLeft,
-        ImmutableIntArray nextLengths) {
+/** A trial as a policy sees it. */
+public final class TrialState {
+    private final Fixed fixed;
+    private final Phase phase;
+    private final int epoch;
+    private final int position;
+    private final EpochLengths lengths;
+
+    /**
+     * What does not change.
+     *
+     * @param index of the trial
+     * @param parameters of its adapter
+     * @param epochs passes over the samples
+     */
+    record Fixed(int index, LoraConfig config, long parameters, int epochs) {}
+
+    /** @param lengths of the epoch, or of the last one at the end */
+    TrialState(Fixed fixed, Phase phase, int epoch, int position, EpochLengths lengths) {
+        this.fixed = fixed;
+        this.phase = phase;
+        this.epoch = epoch;
+        this.position = position;
+        this.lengths = lengths;
+    }
 
     TrialState withPhase(Phase phase) {
-        return new TrialState(index, config, phase, samplesDone, samplesTotal, stepsLeft, nextLengths);
+        return new TrialState(fixed, phase, epoch, position, lengths);
+    }
+
+    /** Position among the sweep's trials. */
+    public int index() {
+        return fixed.index();
+    }
+
+    /** What it trains. */
+    public LoraConfig config() {
+        return fixed.config();
+    }
+
+    /** Parameters of its adapter. */
+    public long parameters() {
+        return fixed.parameters();
+    }
+
+    /** Where it is. */
+    public Phase phase() {
+        return phase;
+    }
+
+    /** Samples trained so far, over all epochs. */
+    public long samplesDone() {
+        return (long) epoch * lengths.samples() + position;
+    }
+
+    /** Samples of all epochs. */
+    public long samplesTotal() {
+        return (long) fixed.epochs() * lengths.samples();
+    }
+
+    public long samplesLeft() {
+        return samplesTotal() - samplesDone();
+    }
+
+    /** Optimizer steps that it lacks, the open batch's included: its chain, which no packing shortens. */
+    public long stepsLeft() {
+        int batch = config().batchSize();
+        long stepsAnEpoch = (lengths.samples() + batch - 1L) / batch;
+        return (fixed.epochs() - epoch) * stepsAnEpoch - position / batch;
+    }
+
+    /** Lengths in tokens of the samples that its open batch still lacks, in order; empty only at the end. */
+    public ImmutableIntArray nextLengths() {
+        ImmutableIntArray.Builder next = ImmutableIntArray.builder();
+        for (int i = position; i < position + lacking(); i++) {
+            next.add(lengths.get(i));
+        }
+        return next.build();
+    }
+
+    /** Samples that its open batch still lacks, 0 only at the end. */
+    public int lacking() {
+        if (isAtEnd()) {
+            return 0;
+        }
+        int batch = config().batchSize();
+        return (int) Math.min(lengths.samples(), (position / batch + 1L) * batch) - position;
     }
 
     /** Tokens of a range of the samples that the open batch lacks. */
-    long tokens(int from, int to) {
-        long tokens = 0;
-        for (int i = from; i < to; i++) {
-            tokens += nextLengths.get(i);
-        }
-        return tokens;
+    public long tokens(int from, int to) {
+        return lengths.tokens(position + from, position + to);
+    }
+
+    /** Iterations until its epoch is done if each takes at most so many of its samples. */
+    public int iterationsLeftInEpoch(int share) {
+        return microBatches(share).iterations();
+    }
+
+    boolean isAtEnd() {
+        return epoch == fixed.epochs();
+    }
+
+    int position() {
+        return position;
+    }
+
+    EpochLengths epochLengths() {
+        return lengths;
+    }
+
+    MicroBatches microBatches(int share) {
+        return new MicroBatches(position, lengths.samples(), config().batchSize(), share);
     }
 
     @Override
     public String toString() {
-        return "trial (%d, %s)".formatted(index, config.id());
+        return "trial (%d, %s)".formatted(index(), config().id());
     }
 }

@@ -120,7 +120,7 @@ class ReplayPolicyTest {
     }
 
     @Test
-    void samplesOtherThanInTheJournalAreNamed() {
+    void sweepThatIsAheadOfItsJournalIsNamed() {
         ReplayPolicy replay = journaled(start(), true);
         SweepProgress ahead = start();
         ahead.decide(new GreedyPacking());
@@ -130,7 +130,7 @@ class ReplayPolicyTest {
 
         assertThatThrownBy(() -> ahead.decide(replay))
                 .hasMessageMatching(
-                        ".*: line 3: .*trial \\(0, r8-.*\\) has done \\(2\\) samples, in the journal \\(1\\)\\.");
+                        ".*: line 2: .*group \\(0\\) has done \\(2\\) iterations, in the journal \\(0\\)\\.");
     }
 
     @Test

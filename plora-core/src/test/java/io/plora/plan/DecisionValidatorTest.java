@@ -13,6 +13,7 @@ import io.plora.plan.Action.Leave;
 import io.plora.plan.Action.OpenGroup;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -21,26 +22,35 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 class DecisionValidatorTest {
     /** Trial 0 is in group 0 on device 0, trial 1 in group 1 on device 1, which iterates; 2 waits, 3 has ended. */
-    private final SweepState state = state();
+    private final SweepProgress progress = progress();
 
-    private static SweepState state() {
+    private final SweepState state = progress.state();
+
+    private static SweepProgress progress() {
         SweepProgress progress = sweep(
                         List.of(config(8, 2), config(16, 1), config(32, 4), config(64, 1)),
                         new int[] {10, 20, 30, 40},
                         60,
                         1_130)
-                .withDevices(List.of(new DeviceState(0, 1_130), new DeviceState(1, 9_000), new DeviceState(2, 900)))
+                .withDevices(List.of(
+                        new DeviceState(0, 1_130),
+                        new DeviceState(1, 9_000),
+                        new DeviceState(2, 900),
+                        new DeviceState(3, 9_000, 1, 1)))
                 .build();
         progress.end(3, EndReason.CANCELLED);
-        SweepState opened = DecisionValidator.validate(
-                progress.state(),
-                decision(
-                        new OpenGroup(0, List.of(0)),
-                        new Join(0, 0),
-                        new OpenGroup(1, List.of(1)),
-                        new Join(1, 1),
-                        iterate(1, Map.of(1, 1))));
-        return opened;
+        decide(
+                progress,
+                new OpenGroup(0, List.of(0)),
+                new Join(0, 0),
+                new OpenGroup(1, List.of(1)),
+                new Join(1, 1),
+                iterate(1, Map.of(1, 1)));
+        return progress;
+    }
+
+    private static void decide(SweepProgress progress, Action... actions) {
+        progress.decide(SweepProgressTest.fixed(actions));
     }
 
     private static Decision decision(Action... actions) {
@@ -52,37 +62,32 @@ class DecisionValidatorTest {
     }
 
     @Test
-    void possibleDecisionGivesTheStateAfterIt() {
-        SweepState after =
-                DecisionValidator.validate(state, decision(new Join(0, 2), new Leave(0, 0), iterate(0, Map.of(2, 2))));
+    void possibleDecisionIsBegun() {
+        decide(progress, new Join(0, 2), new Leave(0, 0), iterate(0, Map.of(2, 2)));
 
-        assertThat(after.group(0).members()).containsExactly(2);
-        assertThat(after.group(0).iteration()).containsExactly(Map.entry(2, 2));
-        assertThat(after.trial(0).phase()).isEqualTo(Phase.WAITING);
-        assertThat(after.trial(2).phase()).isEqualTo(Phase.RUNNING);
-        assertThat(state.group(0).members()).as("the state before").containsExactly(0);
+        assertThat(state.group(0).members()).containsExactly(2);
+        assertThat(state.group(0).iteration()).containsExactly(Map.entry(2, 2));
+        assertThat(state.trial(0).phase()).isEqualTo(Phase.WAITING);
+        assertThat(state.trial(2).phase()).isEqualTo(Phase.RUNNING);
     }
 
     @Test
     void closedGroupFreesItsDevicesAndItsNumberIsNotUsedAgain() {
-        SweepState after = DecisionValidator.validate(
-                state, decision(new Leave(0, 0), new CloseGroup(0), new OpenGroup(2, List.of(0)), new Join(2, 0)));
+        decide(progress, new Leave(0, 0), new CloseGroup(0), new OpenGroup(2, List.of(0)), new Join(2, 0));
 
-        assertThat(after.groups()).extracting(GroupState::id).containsExactly(1, 2);
-        assertThat(after.nextGroup()).isEqualTo(3);
-        assertThat(after.freeDevices()).extracting(DeviceState::index).containsExactly(2);
+        assertThat(state.groups()).extracting(GroupState::id).containsExactly(1, 2);
+        assertThat(state.nextGroup()).isEqualTo(3);
+        assertThat(state.freeDevices()).extracting(DeviceState::index).containsExactly(2, 3);
+        assertThat(state.groupOf(0)).isEqualTo(state.group(2));
     }
 
     @Test
     void singleSampleMayExceedTheTokenBudget() {
-        SweepState long1 =
-                sweep(List.of(config(8, 1)), new int[] {100}, 60, 2000).build().state();
+        SweepProgress long1 =
+                sweep(List.of(config(8, 1)), new int[] {100}, 60, 2000).build();
+        decide(long1, new OpenGroup(0, List.of(0)), new Join(0, 0), iterate(0, Map.of(0, 1)));
 
-        assertThat(DecisionValidator.validate(
-                                long1, decision(new OpenGroup(0, List.of(0)), new Join(0, 0), iterate(0, Map.of(0, 1))))
-                        .group(0)
-                        .isIterating())
-                .isTrue();
+        assertThat(long1.state().group(0).isIterating()).isTrue();
     }
 
     @ParameterizedTest
@@ -107,13 +112,22 @@ class DecisionValidatorTest {
                 impossible("group (0) is in an iteration", iterate(0, Map.of(0, 1)), new Join(0, 2)),
                 impossible("trials ([0]) are members; let them leave first", new CloseGroup(0)),
                 impossible("the next group is (2)", new OpenGroup(0, List.of(2))),
-                impossible("it names no device", new OpenGroup(2, List.of())),
+                impossible("it names (0) devices, which is no power of two", new OpenGroup(2, List.of())),
                 impossible("it names a device twice", new OpenGroup(2, List.of(2, 2))),
                 impossible("There is no device (9)", new OpenGroup(2, List.of(9))),
                 impossible("device (0) belongs to another group", new OpenGroup(2, List.of(0))),
+                impossible("it names (3) devices, which is no power of two", new OpenGroup(2, List.of(1, 2, 3))),
+                impossible("device (3) is of node (1), not of the first one's", new OpenGroup(2, List.of(2, 3))),
+                impossible("group (0) is closed", new Leave(0, 0), new CloseGroup(0), new Join(0, 2)),
+                impossible("it repeats (0) times", new Iterate(0, new TreeMap<>(Map.of(0, 2)), 0)),
+                impossible("it repeats (3) times", new Iterate(0, new TreeMap<>(Map.of(0, 2)), 3)),
+                impossible("ends its epoch after (2)", new Iterate(0, new TreeMap<>(Map.of(0, 2)), 3)),
+                impossible(
+                        "iteration (2 of 2) of group (0) has (70) tokens, the token budget is (60)",
+                        new Iterate(0, new TreeMap<>(Map.of(0, 2)), 2)),
                 impossible("it has no sample", iterate(0, Map.of())),
                 impossible("gets (0) samples; leave it out instead", iterate(0, Map.of(0, 0))),
-                impossible("gets (3) samples, its batch lacks (2)", iterate(0, Map.of(0, 3))),
+                impossible("gets (3) samples, its batch has (2)", iterate(0, Map.of(0, 3))),
                 impossible("is no member of group (0)", iterate(0, Map.of(2, 1))),
                 impossible("the token budget is (60)", new Join(0, 2), iterate(0, Map.of(0, 2, 2, 3))),
                 impossible(

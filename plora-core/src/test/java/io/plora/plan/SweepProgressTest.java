@@ -14,6 +14,8 @@ import io.plora.plan.Action.OpenGroup;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 
 class SweepProgressTest {
@@ -26,7 +28,7 @@ class SweepProgressTest {
         progress.decide(fixed(actions));
     }
 
-    private static PackingPolicy fixed(Action... actions) {
+    static PackingPolicy fixed(Action... actions) {
         return new PackingPolicy() {
             @Override
             public String name() {
@@ -140,8 +142,13 @@ class SweepProgressTest {
             }
 
             @Override
-            public void finished(GroupState group) {
-                seen.add("finished " + group.iterations() + " with " + group.iteration());
+            public void finished(GroupState group, int iterations, SortedMap<Integer, Integer> samples) {
+                seen.add("finished " + iterations + " after " + group.iterations() + " with " + samples);
+            }
+
+            @Override
+            public void lost(int device) {
+                seen.add("lost " + device);
             }
 
             @Override
@@ -151,10 +158,14 @@ class SweepProgressTest {
         });
         decide(new OpenGroup(0, List.of(0)), new Join(0, 1), iterate(Map.of(1, 1)));
         progress.finish(0, Map.of(1, EndReason.STOPPED_EARLY));
+        progress.lose(0);
 
         assertThat(seen)
                 .containsExactly(
-                        "decided 3, iterating true", "finished 0 with {1=1}", "ended 1 after 1: STOPPED_EARLY");
+                        "decided 3, iterating true",
+                        "finished 1 after 0 with {1=1}",
+                        "ended 1 after 1: STOPPED_EARLY",
+                        "lost 0");
     }
 
     @Test
@@ -166,11 +177,53 @@ class SweepProgressTest {
 
     @Test
     void impossibleDecisionChangesNothing() {
-        SweepState before = progress.state();
-
-        assertThatThrownBy(() -> decide(new OpenGroup(0, List.of(0)), new Join(0, 5)))
+        assertThatThrownBy(() -> decide(new OpenGroup(0, List.of(0)), new Join(0, 0), new Join(0, 5)))
                 .isInstanceOf(IllegalArgumentException.class);
-        assertThat(progress.state()).isEqualTo(before);
+        assertThat(progress.state().groups()).isEmpty();
+        assertThat(progress.state().freeDevices()).hasSize(1);
+        assertThat(progress.state().waiting()).extracting(TrialState::index).containsExactly(1, 0);
+    }
+
+    @Test
+    void stretchEndsWithTheLastIterationAMemberOrAnInterruption() {
+        decide(
+                new OpenGroup(0, List.of(0)),
+                new Join(0, 0),
+                new Join(0, 1),
+                new Iterate(0, new TreeMap<>(Map.of(0, 2, 1, 1)), 2));
+        progress.finish(0, Map.of());
+        assertThat(progress.state().group(0).isIterating()).isTrue();
+        assertThat(progress.state().trial(0).samplesDone()).isEqualTo(2);
+        assertThatThrownBy(() -> progress.finish(0, 2, Map.of()))
+                .hasMessage("Group (0) cannot finish (2) iterations, it has (1) left.");
+        progress.finish(0, Map.of());
+        assertThat(progress.state().group(0).isIterating()).isFalse();
+        assertThat(progress.state().trial(0).samplesDone())
+                .as("the epoch's last batch is short")
+                .isEqualTo(3);
+
+        decide(new Iterate(0, new TreeMap<>(Map.of(0, 1)), 2));
+        progress.interrupt(0);
+        assertThat(progress.state().group(0).isIterating()).isFalse();
+        decide(new Iterate(0, new TreeMap<>(Map.of(0, 1)), 2));
+        progress.finish(0, Map.of(1, EndReason.FAILED));
+        assertThat(progress.state().group(0).isIterating())
+                .as("after a failure")
+                .isFalse();
+    }
+
+    @Test
+    void membersOfALostDeviceWaitWhereTheirLastBatchEnded() {
+        decide(new OpenGroup(0, List.of(0)), new Join(0, 0), new Join(0, 1), iterate(Map.of(0, 1, 1, 1)));
+        progress.finish(0, Map.of());
+        progress.lose(0);
+
+        assertThat(progress.state().devices()).isEmpty();
+        assertThat(progress.state().groups()).isEmpty();
+        assertThat(progress.state().trial(0).samplesDone()).isZero();
+        assertThat(progress.state().trial(1).samplesDone()).isEqualTo(1);
+        assertThat(progress.state().waiting()).hasSize(2);
+        assertThatThrownBy(() -> progress.lose(0)).hasMessage("There is no device (0).");
     }
 
     @Test

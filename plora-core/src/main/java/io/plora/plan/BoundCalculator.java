@@ -1,0 +1,195 @@
+package io.plora.plan;
+
+import io.plora.cost.GroupWork;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+
+/** Computes a {@link LowerBound}; see there for the argument. */
+final class BoundCalculator {
+    private final SweepState state;
+    private final List<TrialWork> trials = new ArrayList<>();
+    private final List<AtDegree> degrees = new ArrayList<>();
+    private final double fastest;
+    private final double speeds;
+
+    /**
+     * What groups of a number of devices can do.
+     *
+     * @param free bytes on each of its devices beside the base model
+     */
+    private record AtDegree(SweepState state, int degree, double free) {
+
+        /** Tokens of a trial that fit an iteration; below the shortest sample's if the trial cannot run here. */
+        double tokensBeside(TrialState trial) {
+            double bytes = free - state.memory().adapterBytes(trial.config(), degree);
+            double tokenBytes = state.memory().tokenBytes(trial.config(), degree);
+            double inMemory = tokenBytes == 0 && bytes >= 0 ? Double.MAX_VALUE : Math.floor(bytes / tokenBytes);
+            return Math.min(inMemory, Math.max(state.tokenBudget(), state.longestSample()));
+        }
+
+        boolean holds(TrialState trial) {
+            return tokensBeside(trial) >= trial.epochLengths().shortest();
+        }
+
+        /** Share of an iteration's room that each participation takes: of memory, or of the token budget. */
+        double roomOfAdapter(TrialState trial, boolean memory) {
+            return memory ? state.memory().adapterBytes(trial.config(), degree) / free : 0;
+        }
+
+        double roomOfToken(TrialState trial, boolean memory) {
+            return memory
+                    ? state.memory().tokenBytes(trial.config(), degree) / free
+                    : 1.0 / Math.max(state.tokenBudget(), state.longestSample());
+        }
+
+        /** Seconds of a step alone. */
+        double seconds(TrialState trial, GroupWork step) {
+            double parts = Math.max(1, Math.ceil(step.tokens() / tokensBeside(trial)));
+            return parts * state.time().seconds(step.times(1 / parts), degree);
+        }
+    }
+
+    /** Device-seconds for a unit of work, of room for adapters, of room for tokens. */
+    private record Prices(AtDegree at, boolean memory, double room, GroupWork work) {}
+
+    BoundCalculator(SweepState state) {
+        this.state = state;
+        for (TrialState trial : state.trials()) {
+            if (trial.phase() != Phase.ENDED) {
+                trials.add(TrialWork.left(trial));
+            }
+        }
+        for (int degree : Degrees.of(state)) {
+            long free = Degrees.largestMemory(state) - state.memory().baseBytes(degree);
+            if (free > 0) {
+                degrees.add(new AtDegree(state, degree, free));
+            }
+        }
+        fastest = state.devices().stream().mapToDouble(DeviceState::speed).max().orElseThrow();
+        speeds = state.devices().stream().mapToDouble(DeviceState::speed).sum();
+    }
+
+    LowerBound bound() {
+        return new LowerBound(work(), chain(), memory());
+    }
+
+    /** A trial takes part at least once a step, and once for each portion of tokens that any group could take. */
+    private double participations(TrialWork trial) {
+        double most = degrees.stream()
+                .mapToDouble(at -> at.tokensBeside(trial.trial()))
+                .max()
+                .orElse(Double.MAX_VALUE);
+        return Math.max(trial.steps(), trial.tokens() / Math.max(1, most));
+    }
+
+    private double work() {
+        List<Prices> prices = new ArrayList<>();
+        for (AtDegree at : degrees) {
+            List<TrialWork> held =
+                    trials.stream().filter(trial -> at.holds(trial.trial())).toList();
+            if (!held.isEmpty()) {
+                prices.add(prices(at, held));
+            }
+        }
+        return trials.stream().mapToDouble(trial -> price(trial, prices)).sum() / speeds;
+    }
+
+    private Prices prices(AtDegree at, List<TrialWork> held) {
+        double inMemory =
+                held.stream().mapToDouble(trial -> room(trial, at, true)).sum();
+        double inBudget =
+                held.stream().mapToDouble(trial -> room(trial, at, false)).sum();
+        double iterations = Math.max(inMemory, inBudget);
+        GroupWork all =
+                held.stream().map(trial -> trial.in(participations(trial))).reduce(GroupWork.NONE, GroupWork::plus);
+        Tangent tangent = Tangent.at(all.times(1 / iterations), state.time(), at.degree());
+        return new Prices(
+                at,
+                inMemory >= inBudget,
+                at.degree() * tangent.intercept(),
+                tangent.slope().times(at.degree()));
+    }
+
+    private double room(TrialWork trial, AtDegree at, boolean memory) {
+        return participations(trial) * at.roomOfAdapter(trial.trial(), memory)
+                + trial.tokens() * at.roomOfToken(trial.trial(), memory);
+    }
+
+    private double price(TrialWork trial, List<Prices> prices) {
+        double adapterRoom = Double.POSITIVE_INFINITY;
+        double tokenRoom = Double.POSITIVE_INFINITY;
+        GroupWork work = null;
+        for (Prices price : prices) {
+            AtDegree at = price.at();
+            if (at.holds(trial.trial())) {
+                adapterRoom = Math.min(adapterRoom, price.room() * at.roomOfAdapter(trial.trial(), price.memory()));
+                tokenRoom = Math.min(tokenRoom, price.room() * at.roomOfToken(trial.trial(), price.memory()));
+                work = work == null ? price.work() : Tangent.min(work, price.work());
+            }
+        }
+        if (work == null) {
+            return 0; // it can run nowhere; that is for the policy to say
+        }
+        double participations = participations(trial);
+        return participations * adapterRoom
+                + trial.tokens() * tokenRoom
+                + Tangent.seconds(work, trial.in(participations));
+    }
+
+    private double chain() {
+        return trials.stream()
+                .max(Comparator.comparingDouble(trial -> trial.wholeSteps() * seconds(trial.trial(), shortest(trial))))
+                .map(this::chain)
+                .orElse(0.0);
+    }
+
+    /** Batch by batch for the rest of the trial's epoch; in later ones as if all samples were as the shortest. */
+    private double chain(TrialWork work) {
+        TrialState trial = work.trial();
+        EpochLengths lengths = trial.epochLengths();
+        MicroBatches batches = trial.microBatches(trial.config().batchSize());
+        double seconds = work.wholeStepsOfLaterEpochs() * seconds(trial, shortest(work));
+        for (int from = trial.position(); from < lengths.samples(); from = batches.next(from)) {
+            int to = batches.next(from);
+            seconds += seconds(trial, step(trial, lengths.tokens(from, to), to - from, lengths.pairs(from, to)));
+        }
+        return seconds / fastest;
+    }
+
+    private double memory() {
+        return trials.stream()
+                        .mapToDouble(trial -> {
+                            GroupWork step = shortest(trial);
+                            return trial.wholeSteps()
+                                    * degrees.stream()
+                                            .filter(at -> at.holds(trial.trial()))
+                                            .mapToDouble(at -> at.degree()
+                                                    * at.roomOfAdapter(trial.trial(), true)
+                                                    * at.seconds(trial.trial(), step))
+                                            .min()
+                                            .orElse(0);
+                        })
+                        .sum()
+                / speeds;
+    }
+
+    /** A step of a whole batch of the shortest samples. */
+    private GroupWork shortest(TrialWork trial) {
+        double shortest = trial.trial().epochLengths().shortest();
+        double samples = trial.trial().config().batchSize();
+        return step(trial.trial(), samples * shortest, samples, samples * shortest * (shortest + 1) / 2);
+    }
+
+    private static GroupWork step(TrialState trial, double tokens, double samples, double pairs) {
+        return GroupWork.of(trial.parameters(), tokens, samples, pairs, 1);
+    }
+
+    private double seconds(TrialState trial, GroupWork step) {
+        return degrees.stream()
+                .filter(at -> at.holds(trial))
+                .mapToDouble(at -> at.seconds(trial, step))
+                .min()
+                .orElse(0);
+    }
+}

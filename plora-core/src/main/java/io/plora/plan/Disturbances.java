@@ -1,0 +1,147 @@
+package io.plora.plan;
+
+import com.google.common.collect.ImmutableSortedMap;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Random;
+import java.util.SortedMap;
+import java.util.TreeMap;
+
+/** What goes otherwise in a simulated sweep than the policy knows; the same for the same seed. */
+public final class Disturbances {
+    /** Everything goes as predicted. */
+    public static final Disturbances NONE = builder().build();
+
+    private final long seed;
+    private final double noise;
+    private final Map<Integer, Double> stragglers;
+    private final SortedMap<Integer, Double> deviceFailures;
+    private final Map<Integer, Stop> stops;
+
+    /** A trial ends, with some of its samples done. */
+    private record Stop(double fraction, EndReason reason) {
+        /** Iterations that it still does; beyond the end of its epoch just more than that. */
+        int iterationsLeft(TrialState trial, int share) {
+            long target = Math.max(1, (long) Math.ceil(fraction * trial.samplesTotal()));
+            return trial.microBatches(share).iterationsFor(target - trial.samplesDone());
+        }
+    }
+
+    private Disturbances(Builder builder) {
+        seed = builder.seed;
+        noise = builder.noise;
+        stragglers = Map.copyOf(builder.stragglers);
+        deviceFailures = ImmutableSortedMap.copyOf(builder.deviceFailures);
+        stops = Map.copyOf(builder.stops);
+    }
+
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    /** When devices fail, in seconds. */
+    SortedMap<Integer, Double> deviceFailures() {
+        return deviceFailures;
+    }
+
+    /** Actual over predicted time of the stretch that a group has begun. */
+    double slowdown(GroupState group) {
+        double slowest = group.devices().stream()
+                .mapToDouble(device -> stragglers.getOrDefault(device, 1.0))
+                .max()
+                .orElseThrow();
+        if (noise == 0) {
+            return slowest;
+        }
+        Random random = new Random(seed + 1_000_003L * group.id() + 7919L * group.iterations());
+        return slowest * Math.exp(noise * random.nextGaussian());
+    }
+
+    /** Iterations of a stretch until a trial stops, or all. */
+    int untilStop(SweepState state, Stretch stretch) {
+        int until = stretch.repeat();
+        for (Map.Entry<Integer, Integer> entry : stretch.samples().entrySet()) {
+            Stop stop = stops.get(entry.getKey());
+            if (stop != null) {
+                until = Math.min(until, stop.iterationsLeft(state.trial(entry.getKey()), entry.getValue()));
+            }
+        }
+        return until;
+    }
+
+    /** Trials that stop when a group has done so many more iterations. */
+    Map<Integer, EndReason> stops(SweepState state, int group, int iterations) {
+        Map<Integer, EndReason> reached = new HashMap<>();
+        state.group(group).iteration().forEach((index, share) -> {
+            Stop stop = stops.get(index);
+            if (stop != null && stop.iterationsLeft(state.trial(index), share) <= iterations) {
+                reached.put(index, stop.reason());
+            }
+        });
+        return reached;
+    }
+
+    /** Builds {@link Disturbances}. */
+    public static final class Builder {
+        private final Map<Integer, Double> stragglers = new TreeMap<>();
+        private final Map<Integer, Double> deviceFailures = new TreeMap<>();
+        private final Map<Integer, Stop> stops = new TreeMap<>();
+        private long seed;
+        private double noise;
+
+        private Builder() {}
+
+        public Builder withSeed(long seed) {
+            this.seed = seed;
+            return this;
+        }
+
+        /**
+         * Every stretch of iterations takes another time than predicted.
+         *
+         * @param deviation standard deviation of the logarithm of actual over predicted time, such as 0.2
+         */
+        public Builder withNoise(double deviation) {
+            require(deviation >= 0 && deviation < 10, "Noise (%s) must be from 0 to 10.", deviation);
+            noise = deviation;
+            return this;
+        }
+
+        /** A device is slower than predicted, such as by a factor of 1.5. */
+        public Builder withStraggler(int device, double factor) {
+            require(factor >= 1, "Slowdown (%s) must be at least 1.", factor);
+            stragglers.put(device, factor);
+            return this;
+        }
+
+        /** A device fails for good. */
+        public Builder withDeviceFailure(int device, double seconds) {
+            require(seconds >= 0, "A device cannot fail before the start (%s).", seconds);
+            deviceFailures.put(device, seconds);
+            return this;
+        }
+
+        /**
+         * A trial ends early.
+         *
+         * @param fraction of its samples that it does, above 0 and below 1
+         * @param reason any but {@link EndReason#COMPLETED}
+         */
+        public Builder withStop(int trial, double fraction, EndReason reason) {
+            require(fraction > 0 && fraction < 1, "Fraction (%s) must be above 0 and below 1.", fraction);
+            require(reason != EndReason.COMPLETED, "A trial that ends early is not (%s).", reason);
+            stops.put(trial, new Stop(fraction, reason));
+            return this;
+        }
+
+        public Disturbances build() {
+            return new Disturbances(this);
+        }
+
+        private static void require(boolean valid, String message, Object value) {
+            if (!valid) {
+                throw new IllegalArgumentException(message.formatted(value));
+            }
+        }
+    }
+}
