@@ -98,8 +98,7 @@ public final class OptimalSchedule {
                 apart = Math.min(apart, shortest[part] + shortest[rest]);
                 apart = Math.min(apart, Math.max(halves[part], halves[rest]));
             }
-            double together =
-                    problem.bytes(counts) <= problem.memoryBytes() ? problem.seconds(counts) : Double.POSITIVE_INFINITY;
+            double together = problem.admits(counts) ? problem.seconds(counts) : Double.POSITIVE_INFINITY;
             shortest[subset] = Math.min(apart, together);
             if (together < apart) {
                 addJob(degree.devices(), Pack.of(problem, counts));

@@ -82,17 +82,20 @@ final class PackModel {
 
     private void addMembers(int[] known) {
         LinearExprBuilder bytes = LinearExpr.newBuilder();
+        LinearExprBuilder tokens = LinearExpr.newBuilder();
         for (int kind = 0; kind < members.length; kind++) {
             if (problem.most(kind) > 0) {
                 MemberKind added = problem.kinds().get(kind);
                 IntVar variable = model.newIntVar(0, problem.most(kind), "members of kind " + kind);
                 members[kind] = variable;
                 bytes.addTerm(variable, added.bytes());
+                tokens.addTerm(variable, added.tokens());
                 objective.addTerm(variable, Math.round(added.rank() * scale));
                 model.addHint(variable, known[kind]);
             }
         }
         model.addLessOrEqual(bytes, problem.memoryBytes());
+        model.addLessOrEqual(tokens, problem.tokenBudget());
     }
 
     private void addPhase(JobPhase phase, List<Cut> cuts) {

@@ -88,7 +88,7 @@ final class PackSearch {
         if (in >= 0) {
             counts[in]++;
         }
-        if (problem.bytes(counts) > problem.memoryBytes()) {
+        if (!problem.admits(counts)) {
             undo(counts, out, in);
             return false;
         }

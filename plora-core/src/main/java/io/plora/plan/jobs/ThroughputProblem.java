@@ -10,7 +10,7 @@ import java.util.stream.IntStream;
 
 /**
  * PLoRA's F(d, K): the static job on d devices that trains the most rank a second. A pack says how many members of each kind
- * it has; memory must hold it, and it is worth (sum of ranks) / T.
+ * it has; memory and token budget must hold it, and it is worth (sum of ranks) / T.
  *
  * <p>T is the job's duration. All members train from its start; in each iteration every member that still has one takes part.
  * A member that has done its last drops out and nobody takes its place. With the distinct numbers of iterations
@@ -21,6 +21,7 @@ public final class ThroughputProblem {
     private final List<MemberKind> kinds;
     private final ImmutableIntArray available;
     private final long memoryBytes;
+    private final long tokenBudget;
     private final GroupTime time;
     private final int degree;
     private final int[] longestFirst;
@@ -28,10 +29,16 @@ public final class ThroughputProblem {
     /**
      * @param available members there are of each kind
      * @param memoryBytes what members may hold on each device
+     * @param tokenBudget most tokens of an iteration
      * @param degree d, devices of the job
      */
     public ThroughputProblem(
-            List<MemberKind> kinds, ImmutableIntArray available, long memoryBytes, GroupTime time, int degree) {
+            List<MemberKind> kinds,
+            ImmutableIntArray available,
+            long memoryBytes,
+            long tokenBudget,
+            GroupTime time,
+            int degree) {
         if (kinds.size() != available.length()) {
             throw new IllegalArgumentException("There are (%d) kinds of members, but numbers of (%d)."
                     .formatted(kinds.size(), available.length()));
@@ -39,6 +46,7 @@ public final class ThroughputProblem {
         this.kinds = ImmutableList.copyOf(kinds);
         this.available = available;
         this.memoryBytes = memoryBytes;
+        this.tokenBudget = tokenBudget;
         this.time = time;
         this.degree = degree;
         longestFirst = IntStream.range(0, kinds.size())
@@ -61,17 +69,23 @@ public final class ThroughputProblem {
         return memoryBytes;
     }
 
+    public long tokenBudget() {
+        return tokenBudget;
+    }
+
     public int degree() {
         return degree;
     }
 
-    /** The most members of a kind that a pack can have: as many as there are and memory holds. */
+    /** The most members of a kind that a pack can have: as many as there are and limits hold. */
     public int most(int kind) {
-        long bytes = kinds.get(kind).bytes();
-        if (bytes > memoryBytes) {
-            return 0;
-        }
-        return bytes == 0 ? available.get(kind) : (int) Math.min(available.get(kind), memoryBytes / bytes);
+        MemberKind member = kinds.get(kind);
+        long held = Math.min(held(member.bytes(), memoryBytes), held(member.tokens(), tokenBudget));
+        return (int) Math.min(available.get(kind), held);
+    }
+
+    private static long held(long each, long limit) {
+        return each == 0 ? Long.MAX_VALUE : Math.max(0, limit) / each;
     }
 
     /** Seconds of one iteration. */
@@ -106,13 +120,15 @@ public final class ThroughputProblem {
         return rank;
     }
 
-    /** What the members hold on each device. */
-    public long bytes(int[] counts) {
+    /** Whether memory and token budget hold a pack. */
+    public boolean admits(int[] counts) {
         long bytes = 0;
+        long tokens = 0;
         for (int kind = 0; kind < counts.length; kind++) {
             bytes += counts[kind] * kinds.get(kind).bytes();
+            tokens += counts[kind] * kinds.get(kind).tokens();
         }
-        return bytes;
+        return bytes <= memoryBytes && tokens <= tokenBudget;
     }
 
     /** Rank a second; 0 for an empty job. */

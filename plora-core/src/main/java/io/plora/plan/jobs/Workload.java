@@ -10,9 +10,10 @@ import java.util.List;
  * kind has the same index whatever the number of devices.
  *
  * @param degrees ascending
+ * @param tokenBudget most tokens of an iteration
  * @param time of a job's iterations
  */
-public record Workload(List<Degree> degrees, GroupTime time) {
+public record Workload(List<Degree> degrees, long tokenBudget, GroupTime time) {
 
     public Workload {
         degrees = ImmutableList.copyOf(degrees);
@@ -33,6 +34,7 @@ public record Workload(List<Degree> degrees, GroupTime time) {
 
     /** F(d, K). */
     ThroughputProblem problem(Degree degree, ImmutableIntArray available) {
-        return new ThroughputProblem(degree.kinds(), available, degree.memoryBytes(), time, degree.devices());
+        return new ThroughputProblem(
+                degree.kinds(), available, degree.memoryBytes(), tokenBudget, time, degree.devices());
     }
 }

@@ -26,12 +26,13 @@ class JobPlannerTest {
             for (int rank : ranks) {
                 for (int batch : batches) {
                     MemberKind kind = PackSolverTest.kind(rank, batch, 7473, 256);
-                    kinds.add(new MemberKind(rank, kind.iterations(), kind.work(), kind.bytes() / degree));
+                    kinds.add(
+                            new MemberKind(rank, kind.iterations(), kind.work(), kind.bytes() / degree, kind.tokens()));
                 }
             }
             list.add(new Degree(degree, memory, kinds));
         }
-        return new Workload(list, time);
+        return new Workload(list, 100_000, time);
     }
 
     static ImmutableIntArray each(int kinds, int count) {

@@ -22,10 +22,10 @@ class OptimalScheduleTest {
         for (int trial = 0; trial < trials; trial++) {
             MemberKind kind = PackSolverTest.kind(8 << random.nextInt(5), 1 << random.nextInt(6), 7473, 256);
             alone.add(kind);
-            shared.add(new MemberKind(kind.rank(), kind.iterations(), kind.work(), kind.bytes() / 2));
+            shared.add(new MemberKind(kind.rank(), kind.iterations(), kind.work(), kind.bytes() / 2, kind.tokens()));
         }
         return new Workload(
-                List.of(new Degree(1, memory, alone), new Degree(2, memory, shared)), PackSolverTest.ROOFLINE);
+                List.of(new Degree(1, memory, alone), new Degree(2, memory, shared)), 100_000, PackSolverTest.ROOFLINE);
     }
 
     @ParameterizedTest
@@ -52,7 +52,7 @@ class OptimalScheduleTest {
     void agreesWithTryingAllPartitions(int seed) {
         Random random = new Random(seed);
         Workload both = random(random, 5, 2700 + random.nextInt(2000));
-        Workload workload = new Workload(both.degrees().subList(0, 1), both.time());
+        Workload workload = new Workload(both.degrees().subList(0, 1), both.tokenBudget(), both.time());
         JobSchedule planned = JobPlanner.plan(workload, JobPlannerTest.each(5, 1), 2);
 
         double shortest =
@@ -78,7 +78,7 @@ class OptimalScheduleTest {
         double shortest = Double.POSITIVE_INFINITY;
         for (int[] job : List.copyOf(jobs)) {
             job[trial] = 1;
-            if (problem.bytes(job) <= problem.memoryBytes()) {
+            if (problem.admits(job)) {
                 shortest = Math.min(shortest, shortest(problem, trial + 1, jobs));
             }
             job[trial] = 0;

@@ -31,7 +31,7 @@ class PackSolverTest {
         long parameters = rank * 1_000_000L;
         double tokens = (double) batch * length;
         GroupWork work = GroupWork.of(parameters, tokens, batch, tokens * (length + 1) / 2, 1);
-        return new MemberKind(rank, (samples + batch - 1) / batch, work, rank * 18L + batch * 10L);
+        return new MemberKind(rank, (samples + batch - 1) / batch, work, rank * 18L + batch * 10L, batch * length);
     }
 
     static ThroughputProblem random(Random random, GroupTime time, int kinds, int most) {
@@ -44,7 +44,13 @@ class PackSolverTest {
             bytes += available[i] * drawn.get(i).bytes();
         }
         long memory = (long) (bytes * random.nextDouble());
-        return new ThroughputProblem(drawn, ImmutableIntArray.copyOf(available), memory, time, 1 << random.nextInt(3));
+        return new ThroughputProblem(
+                drawn,
+                ImmutableIntArray.copyOf(available),
+                memory,
+                20_000 + random.nextInt(80_000),
+                time,
+                1 << random.nextInt(3));
     }
 
     @ParameterizedTest
@@ -57,7 +63,7 @@ class PackSolverTest {
         Pack pack = solved.pack();
 
         double best = exhaustive(problem);
-        assertThat(problem.bytes(pack.counts().toArray())).isLessThanOrEqualTo(problem.memoryBytes());
+        assertThat(problem.admits(pack.counts().toArray())).isTrue();
         assertThat(pack.throughput()).isCloseTo(best, within(best * 1e-5));
         assertThat(solved.bound()).isGreaterThanOrEqualTo(best * (1 - 1e-9));
     }
@@ -70,7 +76,7 @@ class PackSolverTest {
             for (int kind = 0; kind < kinds; kind++) {
                 counts[kind] = subset >> kind & 1;
             }
-            if (problem.bytes(counts) <= problem.memoryBytes()) {
+            if (problem.admits(counts)) {
                 best = Math.max(best, problem.throughput(counts));
             }
         }
@@ -90,7 +96,12 @@ class PackSolverTest {
         int[] ones = new int[single.size()];
         Arrays.fill(ones, 1);
         ThroughputProblem spread = new ThroughputProblem(
-                single, ImmutableIntArray.copyOf(ones), problem.memoryBytes(), ROOFLINE, problem.degree());
+                single,
+                ImmutableIntArray.copyOf(ones),
+                problem.memoryBytes(),
+                problem.tokenBudget(),
+                ROOFLINE,
+                problem.degree());
 
         double best = exhaustive(spread);
 
@@ -106,10 +117,11 @@ class PackSolverTest {
         int[] available = new int[15];
         for (int i = 0; i < available.length; i++) {
             GroupWork work = GroupWork.of(1000, 1 + random.nextInt(5000), 1, 1, 1);
-            kinds.add(new MemberKind(1 + random.nextInt(128), 100, work, 1 + random.nextInt(40)));
+            kinds.add(new MemberKind(1 + random.nextInt(128), 100, work, 1 + random.nextInt(40), 0));
             available[i] = 1 + random.nextInt(4);
         }
-        ThroughputProblem problem = new ThroughputProblem(kinds, ImmutableIntArray.copyOf(available), 150, AFFINE, 1);
+        ThroughputProblem problem =
+                new ThroughputProblem(kinds, ImmutableIntArray.copyOf(available), 150, 0, AFFINE, 1);
 
         double best = byDynamicProgramming(problem);
 
@@ -148,9 +160,9 @@ class PackSolverTest {
     @Test
     void jobLastsAsLongAsItsLongestMember() {
         List<MemberKind> kinds = List.of(
-                new MemberKind(8, 100, GroupWork.of(1, 1000, 1, 1, 1), 1),
-                new MemberKind(16, 25, GroupWork.of(1, 4000, 4, 1, 1), 1));
-        ThroughputProblem problem = new ThroughputProblem(kinds, ImmutableIntArray.of(2, 1), 10, AFFINE, 1);
+                new MemberKind(8, 100, GroupWork.of(1, 1000, 1, 1, 1), 1, 0),
+                new MemberKind(16, 25, GroupWork.of(1, 4000, 4, 1, 1), 1, 0));
+        ThroughputProblem problem = new ThroughputProblem(kinds, ImmutableIntArray.of(2, 1), 10, 1000, AFFINE, 1);
 
         assertThat(problem.seconds(new int[] {0, 0})).isZero();
         assertThat(problem.seconds(new int[] {1, 0})).isCloseTo(100 * 0.04, within(1e-9));
@@ -162,9 +174,9 @@ class PackSolverTest {
     void shortJobMayTrainMoreRankASecondThanAFullOne() {
         // the long member would hold up the job for little rank
         List<MemberKind> kinds = List.of(
-                new MemberKind(8, 1000, GroupWork.of(1, 100, 1, 1, 1), 1),
-                new MemberKind(64, 10, GroupWork.of(1, 100, 1, 1, 1), 1));
-        ThroughputProblem problem = new ThroughputProblem(kinds, ImmutableIntArray.of(1, 3), 10, AFFINE, 1);
+                new MemberKind(8, 1000, GroupWork.of(1, 100, 1, 1, 1), 1, 0),
+                new MemberKind(64, 10, GroupWork.of(1, 100, 1, 1, 1), 1, 0));
+        ThroughputProblem problem = new ThroughputProblem(kinds, ImmutableIntArray.of(1, 3), 10, 1000, AFFINE, 1);
 
         assertThat(PackSolver.solve(problem).pack().counts()).isEqualTo(ImmutableIntArray.of(0, 3));
     }
@@ -172,7 +184,7 @@ class PackSolverTest {
     @Test
     void packIsEmptyWhereMemoryHoldsNoMember() {
         ThroughputProblem problem =
-                new ThroughputProblem(List.of(kind(8, 1, 10, 10)), ImmutableIntArray.of(1), 10, AFFINE, 1);
+                new ThroughputProblem(List.of(kind(8, 1, 10, 10)), ImmutableIntArray.of(1), 10, 1000, AFFINE, 1);
 
         assertThat(PackSolver.solve(problem).pack().isEmpty()).isTrue();
     }
@@ -187,14 +199,14 @@ class PackSolverTest {
     @Test
     void kindsAndTheirNumbersMustAgree() {
         assertThatIllegalArgumentException()
-                .isThrownBy(() -> new ThroughputProblem(List.of(), ImmutableIntArray.of(1), 10, AFFINE, 1))
+                .isThrownBy(() -> new ThroughputProblem(List.of(), ImmutableIntArray.of(1), 10, 1000, AFFINE, 1))
                 .withMessage("There are (0) kinds of members, but numbers of (1).");
     }
 
     @Test
     void memberWithoutIterationsIsRefused() {
         assertThatIllegalArgumentException()
-                .isThrownBy(() -> new MemberKind(8, 0, GroupWork.NONE, 1))
+                .isThrownBy(() -> new MemberKind(8, 0, GroupWork.NONE, 1, 1))
                 .withMessage("Member of a job: iterations (0) must be at least 1.");
     }
 }
