@@ -50,12 +50,23 @@ public record JobSchedule(List<PlannedJob> jobs, int devices) {
      * packs are from the best.
      */
     public double approximationRatio() {
-        double makespan = makespan();
         PlannedJob last = jobs.stream()
                 .max(Comparator.comparingDouble(PlannedJob::end)
                         .thenComparingDouble(PlannedJob::start)
                         .thenComparingInt(PlannedJob::devices))
                 .orElseThrow();
-        return makespan / (makespan - last.pack().seconds() * (devices - last.devices()) / devices);
+        return approximationRatio(makespan(), last.pack().seconds(), last.devices(), devices);
+    }
+
+    /**
+     * Theorem D.1's ratio by its four numbers.
+     *
+     * @param makespan F
+     * @param lastSeconds T_last
+     * @param lastDevices D
+     * @param devices G
+     */
+    public static double approximationRatio(double makespan, double lastSeconds, int lastDevices, int devices) {
+        return makespan / (makespan - lastSeconds * (devices - lastDevices) / devices);
     }
 }
