@@ -50,6 +50,16 @@ final class EpochLengths {
         return pairs;
     }
 
+    /** Standard deviation of a sample's length. */
+    double deviation() {
+        double mean = (double) tokens / lengths.length;
+        double squares = 0;
+        for (int length : lengths) {
+            squares += (length - mean) * (length - mean);
+        }
+        return Math.sqrt(squares / lengths.length);
+    }
+
     long tokens(int from, int to) {
         long sum = 0;
         for (int i = from; i < to; i++) {

@@ -83,7 +83,7 @@ public final class PlanSimulator {
     private void run() {
         disturbances.deviceFailures().forEach((device, time) -> events.add(new Event(time, -1, device)));
         while (!state.isDone()) {
-            if (state.waiting().isEmpty()) {
+            if (state.waiting().size() < state.groups().size()) {
                 catchUp();
             }
             progress.decide(policy);

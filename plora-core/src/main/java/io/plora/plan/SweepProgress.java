@@ -37,10 +37,12 @@ public final class SweepProgress {
             cursor.skip(builder.samplesDone.isEmpty() ? 0 : builder.samplesDone.get(trial));
             cursors.add(cursor);
         }
+        List<TrialState> trials =
+                cursors.stream().map(cursor -> cursor.state(Phase.WAITING)).toList();
         state = new SweepState(
-                cursors.stream().map(cursor -> cursor.state(Phase.WAITING)).toList(),
+                trials,
                 builder.devices,
-                new SweepState.Conditions(memory, builder.time, builder.tokenBudget, reader.first()));
+                SweepState.Conditions.of(memory, builder.time, builder.tokenBudget, reader.first(), trials));
     }
 
     public static Builder builder() {

@@ -32,14 +32,31 @@ public final class SweepState {
     private final Conditions conditions;
     private int nextGroup;
     private int open;
+    private long samplesLeft;
 
     /**
      * What does not change during a sweep.
      *
      * @param tokenBudget most tokens of an iteration, unless it is a single sample
      * @param epoch lengths of an epoch's samples, in one of the trials' orders
+     * @param deviation standard deviation of a sample's length
+     * @param meanParameters of an adapter
      */
-    record Conditions(GroupMemory memory, GroupTime time, int tokenBudget, EpochLengths epoch) {}
+    record Conditions(
+            GroupMemory memory,
+            GroupTime time,
+            int tokenBudget,
+            EpochLengths epoch,
+            double deviation,
+            double meanParameters) {
+
+        static Conditions of(
+                GroupMemory memory, GroupTime time, int tokenBudget, EpochLengths epoch, List<TrialState> trials) {
+            double parameters =
+                    trials.stream().mapToLong(TrialState::parameters).average().orElseThrow();
+            return new Conditions(memory, time, tokenBudget, epoch, epoch.deviation(), parameters);
+        }
+    }
 
     SweepState(List<TrialState> trials, List<DeviceState> devices, Conditions conditions) {
         this.trials = trials.toArray(TrialState[]::new);
@@ -48,6 +65,7 @@ public final class SweepState {
         Arrays.fill(groupOfTrial, -1);
         waiting.addAll(trials);
         open = trials.size();
+        samplesLeft = trials.stream().mapToLong(TrialState::samplesLeft).sum();
         devices.forEach(device -> this.devices.put(device.index(), device));
         freeDevices.putAll(this.devices);
     }
@@ -127,6 +145,11 @@ public final class SweepState {
         return open;
     }
 
+    /** Samples that all trials that have not ended lack. */
+    public long samplesLeft() {
+        return samplesLeft;
+    }
+
     /** Id of the next group that opens. */
     public int nextGroup() {
         return nextGroup;
@@ -150,6 +173,16 @@ public final class SweepState {
     /** Mean tokens of a sample. */
     public double meanTokens() {
         return (double) conditions.epoch().tokens() / samples();
+    }
+
+    /** Standard deviation of a sample's tokens. */
+    double deviation() {
+        return conditions.deviation();
+    }
+
+    /** Mean parameters of an adapter. */
+    double meanParameters() {
+        return conditions.meanParameters();
     }
 
     /** Mean pairs of a query and a key of a sample. */
@@ -195,7 +228,9 @@ public final class SweepState {
         }
         if (before.phase() != Phase.ENDED && trial.phase() == Phase.ENDED) {
             open--;
+            samplesLeft -= trial.samplesLeft();
         }
+        samplesLeft += trial.samplesLeft() - before.samplesLeft();
         trials[trial.index()] = trial;
     }
 

@@ -1,0 +1,32 @@
+package io.plora.plan;
+
+/**
+ * Lets adapters join and leave running groups at any iteration, so that devices stay busy until the end.
+ *
+ * <p>A sweep is nearly a fluid: every configuration sees the same samples, and a batch may be accumulated over several
+ * iterations without changing the result. What is not fluid are the chains: optimizer steps of one adapter follow one another,
+ * at least one iteration each, so a batch size of 1 needs 32 times the iterations of one of 32. Hence:
+ *
+ * <ul>
+ *   <li>A group's iteration has as many tokens as memory holds, but not more than saturate the device, and not so many that
+ *       the group's work would be done in fewer iterations than its longest chain has steps.
+ *   <li>The longest chain takes its whole batch first, then the next; the last gets what is left, in equal parts of its batch.
+ *   <li>Whenever samples or memory are left, the waiting trial with the longest chain joins the group with the fewest samples.
+ *   <li>When fewer trials wait than there are groups, groups compare the work that they have left: the one with the most lets
+ *       a trial go that the one with the least takes over.
+ *   <li>A group has as few devices as hold its trials (more cost communication), unless the longest chain would take longer
+ *       than all work: then more devices make its iterations shorter.
+ * </ul>
+ */
+public final class ContinuousPacking implements PackingPolicy {
+
+    @Override
+    public String name() {
+        return "continuous packing";
+    }
+
+    @Override
+    public Decision decide(SweepState state) {
+        return new PackingRound(state).decide();
+    }
+}

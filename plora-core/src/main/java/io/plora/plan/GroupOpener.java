@@ -1,0 +1,69 @@
+package io.plora.plan;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.SortedMap;
+import java.util.TreeMap;
+
+/** Divides free devices into groups: for each degree that trials ask for, as many as its part of the work. */
+final class GroupOpener {
+    private final SweepState state;
+    private final Rates rates;
+    private final DegreeChoice degrees;
+    private final SortedMap<Integer, List<Integer>> freeOfNode = new TreeMap<>();
+    /** Device-seconds of the trials that ask for a degree, largest degree first. */
+    private final SortedMap<Integer, Double> work = new TreeMap<>(Collections.reverseOrder());
+
+    private final SortedMap<Integer, Integer> waiting = new TreeMap<>();
+
+    GroupOpener(SweepState state, Rates rates, DegreeChoice degrees) {
+        this.state = state;
+        this.rates = rates;
+        this.degrees = degrees;
+        state.freeDevices()
+                .forEach(device -> freeOfNode
+                        .computeIfAbsent(device.node(), node -> new ArrayList<>())
+                        .add(device.index()));
+        for (TrialState trial : state.trials()) {
+            if (trial.phase() != Phase.ENDED) {
+                int degree = degrees.preferred(trial);
+                work.merge(degree, degree * rates.at(degree).seconds(trial), Double::sum);
+            }
+        }
+        state.waiting().forEach(trial -> waiting.merge(degrees.preferred(trial), 1, Integer::sum));
+    }
+
+    /** Devices of each group that may open. */
+    List<List<Integer>> open() {
+        List<List<Integer>> opened = new ArrayList<>();
+        double total = work.values().stream().mapToDouble(each -> each).sum();
+        for (int degree : work.keySet()) {
+            if (!waiting.containsKey(degree)) {
+                continue;
+            }
+            boolean lastDegree = degree == waiting.firstKey();
+            double devices = work.get(degree) / total * state.devices().size();
+            long wanted = Math.max(1, (long) Math.ceil(devices / degree - 0.1));
+            long more = lastDegree ? waiting.get(degree) : Math.min(waiting.get(degree), wanted - openGroups(degree));
+            for (long i = 0; i < more && addGroup(degree, opened); i++) {}
+        }
+        return opened;
+    }
+
+    private long openGroups(int degree) {
+        return state.groups().stream().filter(group -> group.degree() == degree).count();
+    }
+
+    private boolean addGroup(int degree, List<List<Integer>> opened) {
+        for (List<Integer> free : freeOfNode.values()) {
+            if (free.size() >= degree) {
+                List<Integer> devices = free.subList(0, degree);
+                opened.add(List.copyOf(devices));
+                devices.clear();
+                return true;
+            }
+        }
+        return false;
+    }
+}

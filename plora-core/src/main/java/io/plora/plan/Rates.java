@@ -1,0 +1,83 @@
+package io.plora.plan;
+
+import io.plora.cost.GroupMemory;
+import io.plora.cost.GroupWork;
+import java.util.HashMap;
+import java.util.Map;
+
+/** What trials cost a group of some degree in seconds, at iterations as large as memory allows and the chains leave room for. */
+final class Rates {
+    /** Share of the best rate at which more tokens in an iteration are not worth a longer chain. */
+    private static final double SATURATION = 0.998;
+
+    private static final int MOST_DOUBLINGS = 40;
+
+    private final SweepState state;
+    private final Map<Integer, AtDegree> degrees = new HashMap<>();
+
+    Rates(SweepState state) {
+        this.state = state;
+    }
+
+    AtDegree at(int degree) {
+        return degrees.computeIfAbsent(degree, this::compute);
+    }
+
+    /**
+     * Costs at a degree.
+     *
+     * @param saturation tokens of an iteration that are worth taking
+     * @param tangent of the time at the typical iteration
+     * @param samples of the typical iteration
+     */
+    record AtDegree(double saturation, Tangent tangent, double samples) {
+
+        /** Seconds that a trial keeps its group busy, its part of what every iteration costs included. */
+        double seconds(TrialState trial) {
+            return tangent.intercept() * trial.samplesLeft() / samples
+                    + Tangent.seconds(tangent.slope(), estimate(trial).in(trial.stepsLeft()));
+        }
+
+        private TrialWork estimate(TrialState trial) {
+            EpochLengths lengths = trial.epochLengths();
+            double share = (double) trial.samplesLeft() / lengths.samples();
+            return new TrialWork(
+                    trial, share * lengths.tokens(), trial.samplesLeft(), share * lengths.pairs(), trial.stepsLeft());
+        }
+    }
+
+    private AtDegree compute(int degree) {
+        double saturation = saturation(degree);
+        double samples = Math.max(1, Math.min(saturation, tokensInMemory(degree)) / state.meanTokens());
+        double parameters = state.meanParameters();
+        GroupWork adapter =
+                new GroupWork(0, 0, 0, 1, parameters, 2 * samples * state.meanTokens() * parameters, parameters);
+        return new AtDegree(saturation, Tangent.at(work(samples).plus(adapter), state.time(), degree), samples);
+    }
+
+    private double saturation(int degree) {
+        double most = 1L << MOST_DOUBLINGS;
+        double best = rate(most, degree);
+        double tokens = state.longestSample();
+        while (tokens < most && rate(tokens, degree) < SATURATION * best) {
+            tokens *= 1.25;
+        }
+        return tokens;
+    }
+
+    private double rate(double tokens, int degree) {
+        return tokens / state.time().seconds(work(tokens / state.meanTokens()), degree);
+    }
+
+    /** Half of the memory beside the base model for adapters is a guess that only estimates depend on. */
+    private double tokensInMemory(int degree) {
+        GroupMemory memory = state.memory();
+        double free = Degrees.largestMemory(state) - memory.baseBytes(degree);
+        double bytes = Math.max(1, memory.tokenBytes(state.trial(0).config(), degree));
+        return Math.min(state.tokenBudget(), free / 2 / bytes);
+    }
+
+    private GroupWork work(double samples) {
+        return new GroupWork(samples * state.meanTokens(), samples, samples * state.meanPairs(), 0, 0, 0, 0);
+    }
+}
