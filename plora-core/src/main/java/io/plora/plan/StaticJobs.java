@@ -1,6 +1,5 @@
 package io.plora.plan;
 
-import io.plora.cost.Bytes;
 import io.plora.cost.GroupMemory;
 import io.plora.cost.GroupTime;
 import io.plora.cost.GroupWork;
@@ -9,7 +8,6 @@ import io.plora.plan.jobs.MemberKind;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.Map;
-import java.util.stream.IntStream;
 
 /**
  * What trials cost as members of static jobs. In each iteration of a job a member takes its share: its whole batch, or where
@@ -24,20 +22,12 @@ final class StaticJobs {
     private final SweepState state;
     private final GroupMemory memory;
     private final GroupTime time;
-    private final double deviation;
 
     /** @param time of a job's iterations */
     StaticJobs(SweepState state, GroupTime time) {
         this.state = state;
         this.time = time;
         memory = state.memory();
-        EpochLengths lengths = state.trial(0).epochLengths();
-        double mean = state.meanTokens();
-        deviation = Math.sqrt(IntStream.range(0, lengths.samples())
-                .mapToDouble(sample -> lengths.get(sample) - mean)
-                .map(difference -> difference * difference)
-                .average()
-                .orElseThrow());
     }
 
     SweepState state() {
@@ -54,24 +44,8 @@ final class StaticJobs {
      * @throws IllegalArgumentException naming the first that does not, what it needs and what there is
      */
     void requireEachFits() {
-        for (TrialState trial : state.waiting()) {
-            boolean fits = state.devices().stream()
-                    .anyMatch(device ->
-                            Degrees.of(state).stream().anyMatch(degree -> fits(trial, degree, device.memoryBytes())));
-            if (!fits) {
-                int most = Degrees.of(state).last();
-                throw new IllegalArgumentException(
-                        ("Configuration (%s) needs (%s) on each of (%d) devices even alone, with the longest sample of (%d) tokens;"
-                                        + " the largest device has (%s). Maybe lower its rank, target fewer modules, shorten the"
-                                        + " samples or raise the memory.")
-                                .formatted(
-                                        trial.config().id(),
-                                        Bytes.toText(bytes(trial, most, state.longestSample())),
-                                        most,
-                                        state.longestSample(),
-                                        Bytes.toText(Degrees.largestMemory(state))));
-            }
-        }
+        DegreeChoice degrees = new DegreeChoice(state, new Rates(state));
+        state.waiting().forEach(degrees::least);
     }
 
     /** Whether a trial can run alone on a number of devices. */
@@ -96,7 +70,7 @@ final class StaticJobs {
     }
 
     private long tokens(int share) {
-        double likely = share * state.meanTokens() + DEVIATIONS * deviation * Math.sqrt(share);
+        double likely = share * state.meanTokens() + DEVIATIONS * state.deviation() * Math.sqrt(share);
         return (long) Math.ceil(Math.min(likely, (double) share * state.longestSample()));
     }
 

@@ -61,7 +61,7 @@ class StaticPoliciesTest {
     }
 
     static Stream<Arguments> sweeps() {
-        return LongStream.range(0, 25)
+        return LongStream.range(0, 8)
                 .boxed()
                 .flatMap(seed -> Stream.of(new DtmPacking(), new MinGpu(), new MaxGpu(), new SequentialPlora(TIME))
                         .map(policy -> Arguments.of(policy.name(), policy, seed)));
@@ -191,7 +191,8 @@ class StaticPoliciesTest {
             assertThatIllegalArgumentException()
                     .isThrownBy(() -> policy.decide(sweep.state()))
                     .withMessageContaining("Configuration (r250-")
-                    .withMessageContaining("needs (1.7 KiB) on each of (2) devices even alone")
+                    .withMessageContaining("needs (1.7 KiB) even alone")
+                    .withMessageContaining("on each of (2) devices")
                     .withMessageContaining("the largest device has (1.2 KiB)");
         }
     }

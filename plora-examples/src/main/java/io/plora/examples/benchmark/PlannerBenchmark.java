@@ -12,6 +12,7 @@ import io.plora.cost.RooflineTime;
 import io.plora.cost.SequentialTime;
 import io.plora.cost.WeightFormat;
 import io.plora.model.ModelConfig;
+import io.plora.plan.ContinuousPacking;
 import io.plora.plan.DeviceState;
 import io.plora.plan.DtmPacking;
 import io.plora.plan.MaxGpu;
@@ -133,7 +134,8 @@ public final class PlannerBenchmark {
         List<Outcome> peft = new ArrayList<>();
         for (ActivationPolicy activations : ActivationPolicy.values()) {
             RooflineTime engine = setting.engine(activations);
-            for (PackingPolicy policy : List.of(new MinGpu(), new MaxGpu(), new DtmPacking())) {
+            for (PackingPolicy policy :
+                    List.of(new MinGpu(), new MaxGpu(), new DtmPacking(), new ContinuousPacking())) {
                 all.add(setting.run(policy, engine, activations));
             }
             all.add(setting.run(new SequentialPlora(engine), new SequentialTime(engine), activations));
