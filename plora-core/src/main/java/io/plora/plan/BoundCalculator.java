@@ -4,6 +4,7 @@ import io.plora.cost.GroupWork;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.function.ToDoubleFunction;
 
 /** Computes a {@link LowerBound}; see there for the argument. */
 final class BoundCalculator {
@@ -50,8 +51,35 @@ final class BoundCalculator {
         }
     }
 
-    /** Device-seconds for a unit of work, of room for adapters, of room for tokens. */
-    private record Prices(AtDegree at, boolean memory, double room, GroupWork work) {}
+    /**
+     * Device-seconds at a degree.
+     *
+     * @param memory whether memory or the token budget limits iterations
+     * @param room for a whole iteration's room
+     * @param work for a unit of each kind of work
+     */
+    private record Prices(AtDegree at, boolean memory, double room, GroupWork work) {
+
+        /** For a token of a trial: all work that grows with it, and its room. */
+        double token(TrialState trial) {
+            return work.tokens()
+                    + 2 * trial.parameters() * work.lowRankOperations()
+                    + room * at.roomOfToken(trial, memory);
+        }
+
+        /** For taking part in an iteration: the adapter's traffic and its room. */
+        double participation(TrialState trial) {
+            return work.adapters()
+                    + trial.parameters() * work.lowRankParameters()
+                    + room * at.roomOfAdapter(trial, memory);
+        }
+
+        /** For a batch, but for what {@link BoundCalculator#extras} counts; often participations are more than one. */
+        double batch(TrialState trial, double tokens, boolean often) {
+            double participations = often ? tokens / at.tokensBeside(trial) : 1;
+            return tokens * token(trial) + participations * participation(trial);
+        }
+    }
 
     BoundCalculator(SweepState state) {
         this.state = state;
@@ -74,13 +102,9 @@ final class BoundCalculator {
         return new LowerBound(work(), chain(), memory());
     }
 
-    /** A trial takes part at least once a step, and once for each portion of tokens that any group could take. */
-    private double participations(TrialWork trial) {
-        double most = degrees.stream()
-                .mapToDouble(at -> at.tokensBeside(trial.trial()))
-                .max()
-                .orElse(Double.MAX_VALUE);
-        return Math.max(trial.steps(), trial.tokens() / Math.max(1, most));
+    /** A trial takes part at least once a step, and once for each portion of tokens that fits beside it. */
+    private static double participations(TrialWork trial, AtDegree at) {
+        return Math.max(trial.steps(), trial.tokens() / at.tokensBeside(trial.trial()));
     }
 
     private double work() {
@@ -102,7 +126,7 @@ final class BoundCalculator {
                 held.stream().mapToDouble(trial -> room(trial, at, false)).sum();
         double iterations = Math.max(inMemory, inBudget);
         GroupWork all =
-                held.stream().map(trial -> trial.in(participations(trial))).reduce(GroupWork.NONE, GroupWork::plus);
+                held.stream().map(trial -> trial.in(participations(trial, at))).reduce(GroupWork.NONE, GroupWork::plus);
         Tangent tangent = Tangent.at(all.times(1 / iterations), state.time(), at.degree());
         return new Prices(
                 at,
@@ -112,29 +136,53 @@ final class BoundCalculator {
     }
 
     private double room(TrialWork trial, AtDegree at, boolean memory) {
-        return participations(trial) * at.roomOfAdapter(trial.trial(), memory)
+        return participations(trial, at) * at.roomOfAdapter(trial.trial(), memory)
                 + trial.tokens() * at.roomOfToken(trial.trial(), memory);
     }
 
+    /**
+     * Least device-seconds of a trial. A batch that is done at one degree costs an affine function of its tokens. One that is
+     * split over degrees costs no less than the cheapest of them, as its participations are at least the parts of one. The least
+     * over the degrees is concave, so over all batches it is at least the chord between the shortest and the longest possible
+     * batch, at their mean. Batches cut short by the end of an epoch count by their tokens alone.
+     */
     private double price(TrialWork trial, List<Prices> prices) {
-        double adapterRoom = Double.POSITIVE_INFINITY;
-        double tokenRoom = Double.POSITIVE_INFINITY;
-        GroupWork work = null;
-        for (Prices price : prices) {
-            AtDegree at = price.at();
-            if (at.holds(trial.trial())) {
-                adapterRoom = Math.min(adapterRoom, price.room() * at.roomOfAdapter(trial.trial(), price.memory()));
-                tokenRoom = Math.min(tokenRoom, price.room() * at.roomOfToken(trial.trial(), price.memory()));
-                work = work == null ? price.work() : Tangent.min(work, price.work());
-            }
-        }
-        if (work == null) {
+        List<Prices> possible =
+                prices.stream().filter(price -> price.at().holds(trial.trial())).toList();
+        if (possible.isEmpty()) {
             return 0; // it can run nowhere; that is for the policy to say
         }
-        double participations = participations(trial);
-        return participations * adapterRoom
-                + trial.tokens() * tokenRoom
-                + Tangent.seconds(work, trial.in(participations));
+        EpochLengths lengths = trial.trial().epochLengths();
+        int batch = trial.trial().config().batchSize();
+        double whole = trial.wholeSteps();
+        double restSamples = trial.samples() - whole * batch;
+        double shortest = (double) batch * lengths.shortest();
+        double longest = (double) batch * lengths.longest();
+        double mean = whole == 0 ? shortest : (trial.tokens() - restSamples * lengths.longest()) / whole;
+        double low = batch(trial.trial(), shortest, mean, possible);
+        double high = batch(trial.trial(), longest, mean, possible);
+        double along = longest > shortest ? Math.max(0, (mean - shortest) / (longest - shortest)) : 0;
+        return whole * (low + along * (high - low))
+                + restSamples * lengths.shortest() * least(possible, price -> price.token(trial.trial()))
+                + extras(trial, possible);
+    }
+
+    /** The least price of a batch, charged as often as the mean batch has to take part. */
+    private static double batch(TrialState trial, double tokens, double mean, List<Prices> possible) {
+        return least(possible, price -> price.batch(trial, tokens, mean > price.at().tokensBeside(trial)));
+    }
+
+    /** What depends on neither the degree nor the splitting of batches, or hardly. */
+    private static double extras(TrialWork trial, List<Prices> possible) {
+        return trial.samples() * least(possible, price -> price.work().sequences())
+                + trial.pairs() * least(possible, price -> price.work().attentionPairs())
+                + trial.steps()
+                        * trial.trial().parameters()
+                        * least(possible, price -> price.work().steppedParameters());
+    }
+
+    private static double least(List<Prices> prices, ToDoubleFunction<Prices> of) {
+        return prices.stream().mapToDouble(of).min().orElseThrow();
     }
 
     private double chain() {

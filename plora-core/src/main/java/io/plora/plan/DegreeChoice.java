@@ -88,7 +88,7 @@ final class DegreeChoice {
                 if (trial.phase() != Phase.ENDED) {
                     int at = Math.max(degree, least(trial));
                     work += at * rates.at(at).seconds(trial) / speeds;
-                    chain = Math.max(chain, trial.stepsLeft() * stepSeconds(trial, at));
+                    chain = Math.max(chain, chainSeconds(trial, at));
                 }
             }
             double seconds = Math.max(work, chain);
@@ -100,10 +100,11 @@ final class DegreeChoice {
         return fastest;
     }
 
-    private double stepSeconds(TrialState trial, int degree) {
+    /** Seconds of all steps of a trial alone. */
+    double chainSeconds(TrialState trial, int degree) {
         int batch = trial.config().batchSize();
         GroupWork step =
                 GroupWork.of(trial.parameters(), batch * state.meanTokens(), batch, batch * state.meanPairs(), 1);
-        return state.time().seconds(step, degree);
+        return trial.stepsLeft() * state.time().seconds(step, degree);
     }
 }

@@ -1,6 +1,7 @@
 package io.plora.plan;
 
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Collections;
 import java.util.List;
 import java.util.SortedMap;
@@ -8,30 +9,33 @@ import java.util.TreeMap;
 
 /** Divides free devices into groups: for each degree that trials ask for, as many as its part of the work. */
 final class GroupOpener {
+    /** Groups of more devices than others need start with more than their part, because they give devices back, not others. */
+    private static final double OVERPROVISION = 1.25;
+
     private final SweepState state;
-    private final Rates rates;
-    private final DegreeChoice degrees;
     private final SortedMap<Integer, List<Integer>> freeOfNode = new TreeMap<>();
     /** Device-seconds of the trials that ask for a degree, largest degree first. */
     private final SortedMap<Integer, Double> work = new TreeMap<>(Collections.reverseOrder());
 
     private final SortedMap<Integer, Integer> waiting = new TreeMap<>();
 
-    GroupOpener(SweepState state, Rates rates, DegreeChoice degrees) {
+    GroupOpener(
+            SweepState state,
+            Rates rates,
+            DegreeChoice degrees,
+            Collection<DeviceState> free,
+            Collection<TrialState> candidates) {
         this.state = state;
-        this.rates = rates;
-        this.degrees = degrees;
-        state.freeDevices()
-                .forEach(device -> freeOfNode
-                        .computeIfAbsent(device.node(), node -> new ArrayList<>())
-                        .add(device.index()));
+        free.forEach(device -> freeOfNode
+                .computeIfAbsent(device.node(), node -> new ArrayList<>())
+                .add(device.index()));
         for (TrialState trial : state.trials()) {
             if (trial.phase() != Phase.ENDED) {
                 int degree = degrees.preferred(trial);
                 work.merge(degree, degree * rates.at(degree).seconds(trial), Double::sum);
             }
         }
-        state.waiting().forEach(trial -> waiting.merge(degrees.preferred(trial), 1, Integer::sum));
+        candidates.forEach(trial -> waiting.merge(degrees.preferred(trial), 1, Integer::sum));
     }
 
     /** Devices of each group that may open. */
@@ -44,7 +48,7 @@ final class GroupOpener {
             }
             boolean lastDegree = degree == waiting.firstKey();
             double devices = work.get(degree) / total * state.devices().size();
-            long wanted = Math.max(1, (long) Math.ceil(devices / degree - 0.1));
+            long wanted = Math.max(1, (long) Math.ceil(OVERPROVISION * devices / degree));
             long more = lastDegree ? waiting.get(degree) : Math.min(waiting.get(degree), wanted - openGroups(degree));
             for (long i = 0; i < more && addGroup(degree, opened); i++) {}
         }

@@ -14,9 +14,8 @@ package io.plora.plan;
  *       N x free memory}, and a trial takes part at least once a step and once for each portion of tokens that fits beside it
  *       (the same holds for the token budget). The plane that touches f at W / N turns this into a price for each token,
  *       sample, participation, step and byte: no iteration costs less than its parts by that price. Where several degrees are
- *       possible, each unit of each trial is charged the least price of any degree that holds the trial, so any mixture is
- *       covered; where devices differ, each has the memory of the largest, and its seconds count by its speed. The sum of all
- *       prices over the sum of speeds is the bound.
+ *       possible, each batch is charged the least price of any degree that holds the trial; where devices differ, each has the
+ *       memory of the largest, and its seconds count by its speed. The sum of all prices over the sum of speeds is the bound.
  *   <li><b>chain</b>: the steps of a trial follow one another, each at best a single iteration of its batch alone, at the
  *       degree that is best for that batch, or as many iterations as memory requires.
  *   <li><b>memory</b>: an adapter holds its share of memory at least while its own steps take place, each as long as its batch

@@ -12,9 +12,6 @@ final class PackDraft {
     /** Standard deviations that an iteration of samples of different lengths may exceed its mean by, without a new decision. */
     private static final double MARGIN = 2.5;
 
-    private static final Comparator<TrialState> LONGEST_CHAIN_FIRST =
-            Comparator.comparingLong(TrialState::stepsLeft).reversed().thenComparingInt(TrialState::index);
-
     private final SweepState state;
     private final List<Integer> devices;
     private final GroupMemory memory;
@@ -109,9 +106,9 @@ final class PackDraft {
         }
     }
 
-    /** Gives all members samples, the longest chain first. */
-    void fillAll() {
-        members.stream().sorted(LONGEST_CHAIN_FIRST).forEach(this::fill);
+    /** Gives all members samples, in some order of preference. */
+    void fillAll(Comparator<TrialState> order) {
+        members.stream().sorted(order).forEach(this::fill);
     }
 
     private void take(TrialState trial, int count) {
@@ -119,11 +116,11 @@ final class PackDraft {
         sampleBytes += count * state.meanTokens() * tokenBytes(trial);
     }
 
-    /** The longest chain first comes last: the member to go without when an iteration does not fit. */
-    private void dropLast() {
+    /** Where an iteration does not fit, the last member goes without. */
+    private void dropLast(Comparator<TrialState> order) {
         members.stream()
                 .filter(member -> shares.containsKey(member.index()))
-                .max(LONGEST_CHAIN_FIRST)
+                .max(order)
                 .ifPresent(member -> {
                     int share = shares.get(member.index());
                     if (share > 1) {
@@ -135,7 +132,7 @@ final class PackDraft {
     }
 
     /** The iterations to run: as many as are possible and wanted with these shares, or one with fewer samples. */
-    Action.Iterate iterate(int group, int wanted) {
+    Action.Iterate iterate(int group, int wanted, Comparator<TrialState> order) {
         List<Integer> indices = members.stream().map(TrialState::index).toList();
         int most = wanted;
         while (true) {
@@ -144,7 +141,7 @@ final class PackDraft {
             if (possible > 0) {
                 return new Action.Iterate(group, shares, possible);
             }
-            dropLast();
+            dropLast(order);
             most = 1;
         }
     }

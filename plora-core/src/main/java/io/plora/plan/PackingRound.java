@@ -6,7 +6,9 @@ import io.plora.plan.Action.Join;
 import io.plora.plan.Action.Leave;
 import io.plora.plan.Action.OpenGroup;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -17,18 +19,21 @@ import org.jspecify.annotations.Nullable;
 
 /** One decision of {@link ContinuousPacking}. */
 final class PackingRound {
-    /** Waiting trials that are tried in vain before a group goes on as it is. */
+    /** Waiting trials that are tried in vain before groups go on as they are. */
     private static final int MOST_REFUSALS = 100;
-    /** Near the end, groups look at one another after this part of what they have left. */
-    private static final double LOOK_AROUND = 0.1;
+
+    private static final Comparator<TrialState> LONGEST_CHAIN_FIRST =
+            Comparator.comparingLong(TrialState::stepsLeft).reversed().thenComparingInt(TrialState::index);
 
     private final SweepState state;
     private final Rates rates;
     private final DegreeChoice degrees;
+    private final @Nullable EndGame endGame;
+    private final Comparator<TrialState> order;
     private final List<Seat> seats = new ArrayList<>();
-    private final ImmutableList.Builder<Action> leaves = ImmutableList.builder();
+    private final List<Leave> leaves = new ArrayList<>();
+    private final Map<Integer, TrialState> released = new HashMap<>();
     private final double speeds;
-    private final boolean nearEnd;
 
     /** A group to decide about; null for one that may open. */
     private record Seat(@Nullable GroupState group, PackDraft draft) {
@@ -42,36 +47,57 @@ final class PackingRound {
         rates = new Rates(state);
         degrees = new DegreeChoice(state, rates);
         speeds = state.devices().stream().mapToDouble(DeviceState::speed).sum();
-        nearEnd = state.waiting().size() < Math.max(1, state.groups().size());
+        endGame = state.isNearEnd() ? new EndGame(state, rates, degrees) : null;
+        order = endGame == null ? LONGEST_CHAIN_FIRST : endGame.longestFirst();
     }
 
     Decision decide() {
-        Balance balance = nearEnd ? Balance.of(state, rates) : null;
+        List<DeviceState> free = new ArrayList<>(state.freeDevices());
+        List<GroupState> staying = new ArrayList<>();
         for (GroupState group : state.idleGroups()) {
-            seat(group, balance);
+            List<TrialState> members = members(group);
+            if (isLargerThanNeeded(group, members)) {
+                members.forEach(member -> release(group, member));
+                group.devices().forEach(device -> free.add(state.device(device)));
+            } else {
+                staying.add(group);
+            }
         }
-        if (!state.freeDevices().isEmpty() && !state.waiting().isEmpty()) {
-            GroupOpener opener = new GroupOpener(state, rates, degrees);
-            opener.open().forEach(devices -> seats.add(new Seat(null, draft(devices, List.of()))));
+        staying.forEach(this::seat);
+        Collection<TrialState> candidates = candidates();
+        if (!free.isEmpty() && !candidates.isEmpty()) {
+            new GroupOpener(state, rates, degrees, free, candidates)
+                    .open()
+                    .forEach(devices -> seats.add(new Seat(null, draft(devices, List.of()))));
         }
-        admit(balance);
+        admit(candidates);
         return decision();
     }
 
-    /** The members of a group stay, but for one that is better off elsewhere. */
-    private void seat(GroupState group, @Nullable Balance balance) {
-        List<TrialState> members =
-                new ArrayList<>(group.members().stream().map(state::trial).toList());
-        List<TrialState> going = isLargerThanNeeded(group, members)
-                ? List.copyOf(members)
-                : balance == null ? List.of() : balance.going(group, members, degrees);
-        for (TrialState member : going) {
-            leaves.add(new Leave(group.id(), member.index()));
-            members.remove(member);
+    private List<TrialState> members(GroupState group) {
+        return new ArrayList<>(group.members().stream().map(state::trial).toList());
+    }
+
+    private void release(GroupState group, TrialState member) {
+        leaves.add(new Leave(group.id(), member.index()));
+        released.put(member.index(), member);
+    }
+
+    /** The members of a group stay, but for those that are better off elsewhere or later. */
+    private void seat(GroupState group) {
+        List<TrialState> members = members(group);
+        if (endGame != null) {
+            endGame.going(group, members).forEach(member -> {
+                release(group, member);
+                members.remove(member);
+            });
         }
         PackDraft draft = draft(group.devices(), members);
         members.forEach(draft::join);
-        draft.fillAll();
+        if (endGame != null) {
+            endGame.coming(group, draft).forEach(draft::join);
+        }
+        draft.fillAll(order);
         seats.add(new Seat(group, draft));
     }
 
@@ -99,17 +125,29 @@ final class PackingRound {
         return Math.min(rates.at(devices.size()).saturation(), samplesPerIteration * state.meanTokens());
     }
 
-    private void admit(@Nullable Balance balance) {
+    /** Trials that may join: those that wait and have not been taken already, and those that leave now. */
+    private Collection<TrialState> candidates() {
+        if (endGame == null && released.isEmpty()) {
+            return state.waiting();
+        }
+        List<TrialState> candidates = new ArrayList<>(state.waiting());
+        candidates.addAll(released.values());
+        Set<TrialState> taken = new HashSet<>();
+        seats.forEach(seat -> taken.addAll(seat.draft().members()));
+        candidates.removeAll(taken);
+        candidates.sort(order);
+        return candidates;
+    }
+
+    private void admit(Collection<TrialState> candidates) {
         PriorityQueue<Seat> open = new PriorityQueue<>(Comparator.<Seat>comparingDouble(seat -> seat.fullness(state))
                 .thenComparing(seat -> seat.draft().devices().get(0)));
-        seats.stream()
-                .filter(seat -> balance == null || seat.group() == null || balance.mayTake(seat.group()))
-                .forEach(open::add);
+        open.addAll(seats);
         Set<Integer> joined = new HashSet<>();
         for (boolean own : new boolean[] {true, false}) {
             int refusals = 0;
             List<Seat> full = new ArrayList<>();
-            for (TrialState trial : state.waiting()) {
+            for (TrialState trial : candidates) {
                 if (open.isEmpty() || refusals > MOST_REFUSALS) {
                     break;
                 }
@@ -127,19 +165,17 @@ final class PackingRound {
 
     /** @param own whether only groups of the trial's own degree are asked */
     private boolean join(TrialState trial, boolean own, PriorityQueue<Seat> open, List<Seat> full) {
-        int least = degrees.least(trial);
         List<Seat> asked = new ArrayList<>();
         boolean joined = false;
         while (!joined && !open.isEmpty() && asked.size() < MOST_REFUSALS) {
             Seat seat = open.remove();
             PackDraft draft = seat.draft();
-            boolean suits = own ? draft.degree() == degrees.preferred(trial) : draft.degree() >= least;
-            if (suits && draft.isFull()) {
+            if (draft.isFull()) {
                 full.add(seat);
                 continue;
             }
             asked.add(seat);
-            if (suits && draft.holds(trial) && draft.fits(trial, false)) {
+            if (suits(trial, own, seat) && draft.holds(trial) && draft.fits(trial, false)) {
                 draft.join(trial);
                 draft.fill(trial);
                 joined = true;
@@ -149,18 +185,30 @@ final class PackingRound {
         return joined;
     }
 
+    private boolean suits(TrialState trial, boolean own, Seat seat) {
+        int degree = seat.draft().degree();
+        GroupState group = seat.group();
+        boolean suits = own ? degree == degrees.preferred(trial) : degree >= degrees.least(trial);
+        return suits
+                && (group == null
+                        || endGame == null
+                        || !group.members().contains(trial.index()) && endGame.mayTake(group));
+    }
+
     private Decision decision() {
         ImmutableList.Builder<Action> actions = ImmutableList.builder();
-        actions.addAll(leaves.build());
+        actions.addAll(leaves);
         Map<Integer, Seat> running = new LinkedHashMap<>();
+        Set<Integer> closing = new HashSet<>();
+        state.idleGroups().forEach(group -> closing.add(group.id()));
         for (Seat seat : seats) {
             GroupState group = seat.group();
-            if (group != null && seat.draft().members().isEmpty()) {
-                actions.add(new CloseGroup(group.id()));
-            } else if (group != null) {
+            if (group != null && !seat.draft().members().isEmpty()) {
+                closing.remove(group.id());
                 running.put(group.id(), seat);
             }
         }
+        closing.stream().sorted().map(CloseGroup::new).forEach(actions::add);
         int next = state.nextGroup();
         for (Seat seat : seats) {
             if (seat.group() == null && !seat.draft().members().isEmpty()) {
@@ -181,14 +229,9 @@ final class PackingRound {
                 actions.add(new Join(id, member.index()));
             }
         }
-        actions.add(draft.iterate(id, mostIterations(draft)));
-    }
-
-    private int mostIterations(PackDraft draft) {
-        if (!nearEnd || state.devices().size() == draft.degree()) {
-            return Integer.MAX_VALUE;
-        }
-        double own = draft.members().stream().mapToLong(TrialState::samplesLeft).sum();
-        return (int) Math.max(1, LOOK_AROUND * own / draft.samples());
+        int most = endGame == null || state.devices().size() == draft.degree()
+                ? Integer.MAX_VALUE
+                : endGame.mostIterations(draft);
+        actions.add(draft.iterate(id, most, order));
     }
 }

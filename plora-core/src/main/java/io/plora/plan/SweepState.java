@@ -150,6 +150,11 @@ public final class SweepState {
         return samplesLeft;
     }
 
+    /** Whether so few trials wait that groups have to share what is left. */
+    boolean isNearEnd() {
+        return waiting.size() < 2 * Math.max(1, groups.size());
+    }
+
     /** Id of the next group that opens. */
     public int nextGroup() {
         return nextGroup;

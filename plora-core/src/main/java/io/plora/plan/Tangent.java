@@ -28,16 +28,6 @@ record Tangent(double intercept, GroupWork slope) {
         return new Tangent(intercept, fromArray(slope));
     }
 
-    /** The lesser price of each kind of work. */
-    static GroupWork min(GroupWork one, GroupWork other) {
-        double[] least = toArray(one);
-        double[] others = toArray(other);
-        for (int i = 0; i < least.length; i++) {
-            least[i] = Math.min(least[i], others[i]);
-        }
-        return fromArray(least);
-    }
-
     /** Seconds for work at so many seconds for a unit of each kind. */
     static double seconds(GroupWork slope, GroupWork work) {
         double[] each = toArray(slope);
