@@ -13,10 +13,13 @@ final class DegreeChoice {
     private final SweepState state;
     private final Rates rates;
     private final Map<AdapterShape, Integer> least = new HashMap<>();
+    private final Map<PackKind, Integer> cheapest = new HashMap<>();
     private int preferred;
 
     /** What the memory of an adapter depends on. */
     private record AdapterShape(int rank, Set<TargetModule> modules) {}
+
+    private record PackKind(int rank, Set<TargetModule> modules, int batch) {}
 
     DegreeChoice(SweepState state, Rates rates) {
         this.state = state;
@@ -73,7 +76,56 @@ final class DegreeChoice {
         if (preferred == 0) {
             preferred = fastest();
         }
-        return Math.max(preferred, least(trial));
+        return Math.max(preferred, cheapest(trial));
+    }
+
+    /** The degree at which a group of such trials alone takes the fewest device-seconds a sample. */
+    private int cheapest(TrialState trial) {
+        LoraConfig config = trial.config();
+        PackKind kind = new PackKind(config.rank(), Set.copyOf(config.targetModules()), config.batchSize());
+        return cheapest.computeIfAbsent(kind, key -> {
+            int best = least(trial);
+            double least = Double.POSITIVE_INFINITY;
+            for (int degree : Degrees.of(state).tailSet(best)) {
+                double seconds = degree * secondsOfASample(trial, degree);
+                if (seconds < least) {
+                    least = seconds;
+                    best = degree;
+                }
+            }
+            return best;
+        });
+    }
+
+    /** Seconds of a sample in a group that has nothing but such trials, as many as fit, each with its whole batch. */
+    private double secondsOfASample(TrialState trial, int degree) {
+        int samples = 1;
+        double most = rates.at(degree).saturation() / state.meanTokens();
+        while (samples < most && fits(trial.config(), degree, samples + 1)) {
+            samples++;
+        }
+        double adapters = Math.ceil((double) samples / trial.config().batchSize());
+        double parameters = adapters * trial.parameters();
+        double tokens = samples * state.meanTokens();
+        GroupWork work = new GroupWork(
+                tokens,
+                samples,
+                samples * state.meanPairs(),
+                adapters,
+                parameters,
+                2 * tokens * trial.parameters(),
+                (double) samples / trial.config().batchSize() * trial.parameters());
+        return state.time().seconds(work, degree) / samples;
+    }
+
+    private boolean fits(LoraConfig config, int degree, int samples) {
+        double adapters = Math.ceil((double) samples / config.batchSize());
+        double tokens = PackDraft.plannedTokens(state, samples);
+        return tokens <= state.tokenBudget()
+                && state.memory().baseBytes(degree)
+                                + adapters * state.memory().adapterBytes(config, degree)
+                                + tokens * state.memory().tokenBytes(config, degree)
+                        <= Degrees.largestMemory(state);
     }
 
     /** The degree at which the longer of all work and the longest chain is least. */

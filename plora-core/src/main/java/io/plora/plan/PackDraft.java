@@ -10,7 +10,7 @@ import java.util.TreeMap;
 /** A group while {@link ContinuousPacking} decides about it: who is in it, and how many samples of each an iteration takes. */
 final class PackDraft {
     /** Standard deviations that an iteration of samples of different lengths may exceed its mean by, without a new decision. */
-    private static final double MARGIN = 2.5;
+    private static final double MARGIN = 3;
 
     private final SweepState state;
     private final List<Integer> devices;
@@ -73,15 +73,20 @@ final class PackDraft {
         if (samples == 0) {
             return true; // what holds() says
         }
-        double spread = MARGIN * state.deviation() * Math.sqrt(samples + 1.0);
-        double tokens = Math.min((samples + 1) * state.meanTokens() + spread, (samples + 1.0) * state.longestSample());
-        double tokenBytes = tokenBytes(trial);
-        double planned = Math.min(
-                sampleBytes + state.meanTokens() * tokenBytes + spread * Math.max(dearestTokenBytes, tokenBytes),
-                (double) state.longestSample() * (samples + 1) * Math.max(dearestTokenBytes, tokenBytes));
+        long tokenBytes = tokenBytes(trial);
+        double tokens = plannedTokens(state, samples + 1);
+        double spread = tokens - (samples + 1) * state.meanTokens();
+        double planned = sampleBytes + state.meanTokens() * tokenBytes + spread * Math.max(dearestTokenBytes, tokenBytes);
         return bytes + planned <= memoryLimit
                 && tokens <= state.tokenBudget()
                 && (samples + 1) * state.meanTokens() <= mostTokens * (1 + 1e-9);
+    }
+
+    /** Tokens that so many samples hardly ever exceed. */
+    static double plannedTokens(SweepState state, int samples) {
+        return Math.min(
+                samples * state.meanTokens() + MARGIN * state.deviation() * Math.sqrt(samples),
+                (double) samples * state.longestSample());
     }
 
     void join(TrialState trial) {
@@ -93,7 +98,8 @@ final class PackDraft {
     /** Gives a member as many samples as fit, in equal parts of its batch; none if not even one fits. */
     void fill(TrialState trial) {
         int batch = trial.config().batchSize();
-        int most = 0;
+        int before = shares.getOrDefault(trial.index(), 0);
+        int most = before;
         while (most < batch && fits(trial, true)) {
             take(trial, 1);
             most++;
@@ -106,9 +112,16 @@ final class PackDraft {
         }
     }
 
-    /** Gives all members samples, in some order of preference. */
+    /** Gives all members samples, in some order of preference; as none should hold its memory idle, each gets one first. */
     void fillAll(Comparator<TrialState> order) {
-        members.stream().sorted(order).forEach(this::fill);
+        List<TrialState> ordered = members.stream().sorted(order).toList();
+        for (TrialState member : ordered) {
+            if (fits(member, true)) {
+                take(member, 1);
+                shares.put(member.index(), 1);
+            }
+        }
+        ordered.forEach(this::fill);
     }
 
     private void take(TrialState trial, int count) {

@@ -33,6 +33,9 @@ final class PackingRound {
     private final List<Seat> seats = new ArrayList<>();
     private final List<Leave> leaves = new ArrayList<>();
     private final Map<Integer, TrialState> released = new HashMap<>();
+    /** Degrees of all groups. */
+    private final Set<Integer> inUse = new HashSet<>();
+
     private final double speeds;
 
     /** A group to decide about; null for one that may open. */
@@ -143,6 +146,8 @@ final class PackingRound {
         PriorityQueue<Seat> open = new PriorityQueue<>(Comparator.<Seat>comparingDouble(seat -> seat.fullness(state))
                 .thenComparing(seat -> seat.draft().devices().get(0)));
         open.addAll(seats);
+        state.groups().forEach(group -> inUse.add(group.degree()));
+        seats.forEach(seat -> inUse.add(seat.draft().degree()));
         Set<Integer> joined = new HashSet<>();
         for (boolean own : new boolean[] {true, false}) {
             int refusals = 0;
@@ -188,7 +193,8 @@ final class PackingRound {
     private boolean suits(TrialState trial, boolean own, Seat seat) {
         int degree = seat.draft().degree();
         GroupState group = seat.group();
-        boolean suits = own ? degree == degrees.preferred(trial) : degree >= degrees.least(trial);
+        int preferred = degrees.preferred(trial);
+        boolean suits = own ? degree == preferred : degree >= degrees.least(trial) && !inUse.contains(preferred);
         return suits
                 && (group == null
                         || endGame == null
