@@ -169,7 +169,8 @@ final class BoundCalculator {
 
     /** The least price of a batch, charged as often as the mean batch has to take part. */
     private static double batch(TrialState trial, double tokens, double mean, List<Prices> possible) {
-        return least(possible, price -> price.batch(trial, tokens, mean > price.at().tokensBeside(trial)));
+        return least(
+                possible, price -> price.batch(trial, tokens, mean > price.at().tokensBeside(trial)));
     }
 
     /** What depends on neither the degree nor the splitting of batches, or hardly. */

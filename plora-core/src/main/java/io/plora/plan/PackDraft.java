@@ -76,7 +76,8 @@ final class PackDraft {
         long tokenBytes = tokenBytes(trial);
         double tokens = plannedTokens(state, samples + 1);
         double spread = tokens - (samples + 1) * state.meanTokens();
-        double planned = sampleBytes + state.meanTokens() * tokenBytes + spread * Math.max(dearestTokenBytes, tokenBytes);
+        double planned =
+                sampleBytes + state.meanTokens() * tokenBytes + spread * Math.max(dearestTokenBytes, tokenBytes);
         return bytes + planned <= memoryLimit
                 && tokens <= state.tokenBudget()
                 && (samples + 1) * state.meanTokens() <= mostTokens * (1 + 1e-9);

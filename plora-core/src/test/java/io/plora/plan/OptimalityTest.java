@@ -44,7 +44,6 @@ class OptimalityTest {
                     Sweeps.sweep(configs, lengths, Integer.MAX_VALUE, 1000 + memory)
                             .withTime(TIME, LoraConfig::rank)
                             .build());
-                    + plan.bound().seconds() + " " + optimum);
 
             assertThat(plan.bound().seconds()).isLessThanOrEqualTo(optimum.least() * (1 + 1e-9));
             assertThat(plan.makespan()).isGreaterThanOrEqualTo(optimum.least() * (1 - 1e-9));

@@ -20,7 +20,7 @@ import java.util.function.IntPredicate;
  */
 public final class OptimalPacking {
     /** Most patterns. */
-    public static final int MOST_PATTERNS = 500_000;
+    public static final int MOST_PATTERNS = 50_000;
 
     static {
         Loader.loadNativeLibraries();

@@ -1,5 +1,6 @@
 package io.plora.examples.benchmark;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.plora.cost.ActivationPolicy;
 import io.plora.cost.Cluster;
@@ -24,6 +25,9 @@ import io.plora.plan.SweepPlan;
 import io.plora.plan.SweepPlan.GroupPlan;
 import io.plora.plan.SweepProgress;
 import io.plora.plan.jobs.JobSchedule;
+import io.plora.plan.jobs.OptimalPacking;
+import io.plora.plan.jobs.OptimalPacking.Optimum;
+import io.plora.plan.jobs.OptimalPacking.PackedTrial;
 import io.plora.space.LoraConfig;
 import io.plora.space.SearchSpace;
 import java.io.IOException;
@@ -36,6 +40,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.ToDoubleFunction;
 import java.util.stream.IntStream;
 
 /**
@@ -47,6 +52,9 @@ import java.util.stream.IntStream;
  * whichever is chosen. {@code vs_min_gpu} compares with this engine running configurations alone, {@code vs_peft} with
  * people's present way, also alone, with 150 ms of host time a step. GSM8K's lengths are those of question and answer in the
  * bundled tokenizer.
+ *
+ * <p>Then five configurations on one GPU, where they fit, few enough for the optimum: {@code optimum_least_s} and {@code optimum_s} enclose
+ * what the best continuous packing takes, so that they say how much of a gap is the schedule's and how much the bound's.
  */
 public final class PlannerBenchmark {
     private static final int SAMPLES = 7_473;
@@ -64,6 +72,21 @@ public final class PlannerBenchmark {
 
     private static final List<String> MODELS =
             List.of("Qwen2.5-3B", "Qwen2.5-7B", "Qwen2.5-14B", "Qwen2.5-32B", "Llama-3.2-3B", "Llama-3.1-8B");
+
+    /** Ranks and batch sizes of the configurations on one GPU. */
+    private static final int[][] FEW = {{16, 1}, {32, 2}, {8, 4}, {64, 8}, {32, 16}};
+    /** A multiple of all batch sizes. */
+    private static final int FEW_SAMPLES = 7_472;
+
+    private static final List<Map<String, Object>> NO_ROWS = List.of();
+
+    private static final List<PackingPolicy> POLICIES =
+            List.of(new MinGpu(), new MaxGpu(), new DtmPacking(), new ContinuousPacking());
+
+    private static final String MIN_GPU = new MinGpu().name();
+    private static final String DTM = new DtmPacking().name();
+    private static final String CONTINUOUS = new ContinuousPacking().name();
+    private static final String SEQUENTIAL = new SequentialPlora((work, degree) -> 1).name();
 
     private PlannerBenchmark() {}
 
@@ -84,18 +107,37 @@ public final class PlannerBenchmark {
         List<String> rows = new ArrayList<>();
         for (String model : arguments.length > 0 ? Arrays.asList(arguments) : MODELS) {
             for (DeviceSpec device : List.of(DeviceSpec.A100_40GB, DeviceSpec.A10_24GB)) {
-                for (Map.Entry<String, int[]> samples : lengths.entrySet()) {
-                    Setting setting =
-                            new Setting(model, Cluster.of(8, device), configs, samples.getKey(), samples.getValue());
-                    for (Map<String, Object> row : rows(setting)) {
-                        rows.add(JSON.writeValueAsString(row));
-                        System.out.println(rows.get(rows.size() - 1));
-                    }
-                }
+                lengths.forEach((name, samples) -> {
+                    print(new Setting(model, Cluster.of(8, device), configs, name, samples), rows);
+                    int[] alike = new int[FEW_SAMPLES];
+                    Arrays.fill(alike, (int)
+                            Math.round(Arrays.stream(samples).average().orElseThrow()));
+                    print(new Setting(model, Cluster.of(1, device), few(), "mean of " + name, alike), rows);
+                });
             }
         }
         Files.createDirectories(folder.resolve("results"));
         Files.write(folder.resolve("results").resolve("planner.jsonl"), rows);
+    }
+
+    private static List<LoraConfig> few() {
+        return Arrays.stream(FEW)
+                .map(values -> LoraConfig.builder()
+                        .withRank(values[0])
+                        .withBatchSize(values[1])
+                        .build())
+                .toList();
+    }
+
+    private static void print(Setting setting, List<String> rows) {
+        for (Map<String, Object> row : setting.fitting().isEmpty() ? NO_ROWS : rows(setting)) {
+            try {
+                rows.add(JSON.writeValueAsString(row));
+            } catch (JsonProcessingException e) {
+                throw new IllegalStateException("A row that is no JSON: " + row, e);
+            }
+            System.out.println(rows.get(rows.size() - 1));
+        }
     }
 
     /** A sweep on a cluster of one kind of device. */
@@ -113,14 +155,52 @@ public final class PlannerBenchmark {
             return new RooflineTime(shape(), device(), WeightFormat.PLAIN, activations);
         }
 
+        MemoryModel memory(ActivationPolicy activations) {
+            return MemoryModel.onGpu(shape()).withActivationPolicy(activations);
+        }
+
+        long deviceBytes() {
+            return device().usableBytes(LOAD_FACTOR);
+        }
+
+        /** What every configuration fits with on all devices. */
+        List<ActivationPolicy> fitting() {
+            int degree = cluster.size();
+            return Arrays.stream(ActivationPolicy.values())
+                    .filter(activations -> configs.stream()
+                            .allMatch(config -> memory(activations).baseBytes(degree)
+                                            + memory(activations).adapterBytes(config, degree)
+                                            + longest() * memory(activations).tokenBytes(config, degree)
+                                    <= deviceBytes()))
+                    .toList();
+        }
+
+        int longest() {
+            return Arrays.stream(samples).max().orElseThrow();
+        }
+
+        Optimum optimum(ActivationPolicy activations) {
+            MemoryModel memory = memory(activations);
+            List<PackedTrial> trials = configs.stream()
+                    .map(config -> new PackedTrial(
+                            config.batchSize(),
+                            samples.length,
+                            MemoryModel.adapterParameters(shape(), config),
+                            samples[0],
+                            memory.adapterBytes(config, 1),
+                            samples[0] * memory.tokenBytes(config, 1)))
+                    .toList();
+            return OptimalPacking.of(trials, deviceBytes() - memory.baseBytes(1), engine(activations), 1);
+        }
+
         Outcome run(PackingPolicy policy, GroupTime time, ActivationPolicy activations) {
             SweepProgress sweep = SweepProgress.builder()
                     .withConfigs(configs)
                     .withLengths((trial, epoch) -> samples)
                     .withDevices(IntStream.range(0, cluster.size())
-                            .mapToObj(index -> new DeviceState(index, device().usableBytes(LOAD_FACTOR)))
+                            .mapToObj(index -> new DeviceState(index, deviceBytes()))
                             .toList())
-                    .withMemory(MemoryModel.onGpu(shape()).withActivationPolicy(activations))
+                    .withMemory(memory(activations))
                     .withTime(time, config -> MemoryModel.adapterParameters(shape(), config))
                     .build();
             return new Outcome(policy.name(), activations, PlanSimulator.simulate(policy, sweep));
@@ -132,28 +212,34 @@ public final class PlannerBenchmark {
     private static List<Map<String, Object>> rows(Setting setting) {
         List<Outcome> all = new ArrayList<>();
         List<Outcome> peft = new ArrayList<>();
-        for (ActivationPolicy activations : ActivationPolicy.values()) {
+        List<Optimum> optima = new ArrayList<>();
+        for (ActivationPolicy activations : setting.fitting()) {
             RooflineTime engine = setting.engine(activations);
-            for (PackingPolicy policy :
-                    List.of(new MinGpu(), new MaxGpu(), new DtmPacking(), new ContinuousPacking())) {
-                all.add(setting.run(policy, engine, activations));
-            }
+            POLICIES.forEach(policy -> all.add(setting.run(policy, engine, activations)));
             all.add(setting.run(new SequentialPlora(engine), new SequentialTime(engine), activations));
             peft.add(setting.run(new MinGpu(), new PeftTime(engine), activations));
+            if (setting.cluster().size() == 1) {
+                optima.add(setting.optimum(activations));
+            }
         }
-        double bound = all.stream()
-                .filter(outcome -> outcome.planner().equals(new DtmPacking().name()))
-                .mapToDouble(outcome -> outcome.plan().bound().seconds())
-                .min()
-                .orElseThrow();
-        double minGpu = fastest(all, new MinGpu().name()).plan().makespan();
-        double minPeft = fastest(peft, new MinGpu().name()).plan().makespan();
+        References references = new References(
+                all.stream()
+                        .filter(outcome -> !outcome.planner().equals(SEQUENTIAL))
+                        .mapToDouble(outcome -> outcome.plan().bound().seconds())
+                        .min()
+                        .orElseThrow(),
+                fastest(all, MIN_GPU).plan().makespan(),
+                fastest(peft, MIN_GPU).plan().makespan(),
+                optima);
         return all.stream()
                 .map(Outcome::planner)
                 .distinct()
-                .map(planner -> row(setting, fastest(all, planner), bound, minGpu, minPeft))
+                .map(planner -> row(setting, fastest(all, planner), references))
                 .toList();
     }
+
+    /** What makespans are compared with. */
+    private record References(double bound, double minGpu, double minPeft, List<Optimum> optima) {}
 
     private static Outcome fastest(List<Outcome> outcomes, String planner) {
         return outcomes.stream()
@@ -162,8 +248,7 @@ public final class PlannerBenchmark {
                 .orElseThrow();
     }
 
-    private static Map<String, Object> row(
-            Setting setting, Outcome outcome, double bound, double minGpu, double minPeft) {
+    private static Map<String, Object> row(Setting setting, Outcome outcome, References references) {
         SweepPlan plan = outcome.plan();
         Map<String, Object> row = new LinkedHashMap<>();
         row.put("model", setting.model());
@@ -173,15 +258,31 @@ public final class PlannerBenchmark {
         row.put("planner", outcome.planner());
         row.put("activations", outcome.activations());
         row.put("makespan_s", rounded(plan.makespan()));
-        row.put("vs_min_gpu", rounded(minGpu / plan.makespan()));
-        row.put("vs_peft", rounded(minPeft / plan.makespan()));
-        row.put("paper_vs_min_gpu", setting.device() == DeviceSpec.A100_40GB ? PAPER.get(setting.model()) : null);
-        row.put("lower_bound_s", rounded(bound));
-        row.put("gap", rounded(plan.makespan() / bound - 1));
-        row.put("theorem_d1", rounded(ratio(plan, setting.cluster().size())));
+        row.put("vs_min_gpu", rounded(references.minGpu() / plan.makespan()));
+        row.put("vs_peft", rounded(references.minPeft() / plan.makespan()));
+        row.put("paper_vs_min_gpu", isThePapers(setting, outcome) ? PAPER.get(setting.model()) : null);
+        row.put("lower_bound_s", rounded(references.bound()));
+        row.put("gap", rounded(plan.makespan() / references.bound() - 1));
+        if (!references.optima().isEmpty()) {
+            row.put("optimum_least_s", rounded(least(references.optima(), Optimum::least)));
+            row.put("optimum_s", rounded(least(references.optima(), Optimum::reachable)));
+        }
+        if (!outcome.planner().equals(CONTINUOUS)) {
+            row.put("theorem_d1", rounded(ratio(plan, setting.cluster().size())));
+        }
         row.put("groups", plan.groups().size());
         row.put("plan_ms", rounded(plan.planMillis()));
         return row;
+    }
+
+    private static double least(List<Optimum> optima, ToDoubleFunction<Optimum> seconds) {
+        return optima.stream().mapToDouble(seconds).min().orElseThrow();
+    }
+
+    private static boolean isThePapers(Setting setting, Outcome outcome) {
+        return setting.device() == DeviceSpec.A100_40GB
+                && setting.cluster().size() == 8
+                && (outcome.planner().equals(DTM) || outcome.planner().equals(CONTINUOUS));
     }
 
     private static double ratio(SweepPlan plan, int devices) {
