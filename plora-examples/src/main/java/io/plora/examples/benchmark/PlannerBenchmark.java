@@ -44,7 +44,7 @@ import java.util.function.ToDoubleFunction;
 import java.util.stream.IntStream;
 
 /**
- * The paper's setting (Yan et al. 2025, arXiv 2508.02932, section 7): 120 configurations, one epoch of 7,473 samples, six models,
+ * The paper's setting (Yan et al. 2025, arXiv 2508.02932): 120 configurations, one epoch of 7,473 samples, six models,
  * two clusters of eight GPUs, planned by every policy and run in the simulator under the time model. Prints a JSON row for
  * each and writes them to {@code plora-examples/benchmarks/results/planner.jsonl}.
  *
@@ -61,7 +61,7 @@ public final class PlannerBenchmark {
     private static final double LOAD_FACTOR = 0.9;
     private static final ObjectMapper JSON = new ObjectMapper();
 
-    /** Table of the paper's makespans on eight A100-40GB, Min GPU over PLoRA. */
+    /** The paper's makespans on eight A100-40GB: Min GPU over PLoRA. */
     private static final Map<String, Double> PAPER = Map.of(
             "Qwen2.5-3B", 7.08,
             "Qwen2.5-7B", 6.52,
