@@ -10,7 +10,7 @@ import io.plora.execute.SweepExecutor;
 import io.plora.execute.SweepSpec;
 import io.plora.execute.Validation;
 import io.plora.model.BaseModel;
-import io.plora.plan.GreedyPacking;
+import io.plora.plan.ContinuousPacking;
 import io.plora.plan.PackingPolicy;
 import io.plora.plan.PlanSimulator;
 import io.plora.plan.SweepPlan;
@@ -232,7 +232,7 @@ public final class LoraSweep {
             return this;
         }
 
-        /** Who trains with whom: greedy packing by default. */
+        /** Who trains with whom: continuous packing by default. */
         public Builder withPolicy(PackingPolicy policy) {
             this.policy = once("withPolicy", this.policy, policy);
             return this;
@@ -352,7 +352,7 @@ public final class LoraSweep {
                     validation,
                     orElse(epochs, 1),
                     metric(validation),
-                    orElse(policy, new GreedyPacking()),
+                    orElse(policy, new ContinuousPacking()),
                     devices.isEmpty() ? List.of(ComputeDevice.cpu()) : devices,
                     orElse(tokenBudget, DEFAULT_TOKEN_BUDGET),
                     required("withOutput", output),

@@ -33,7 +33,10 @@ public sealed interface Action {
         }
     }
 
-    /** A waiting trial becomes a member, from where it was when it left. */
+    /**
+     * A waiting trial becomes a member, from where it was when it left. The group must be able to run its longest sample, so that
+     * it can go on whatever comes.
+     */
     record Join(int group, int trial) implements Action {}
 
     /** A member waits again; its state is kept. A trial that has ended leaves by itself. */

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.function.ToDoubleFunction;
+import org.jspecify.annotations.Nullable;
 
 /** Computes a {@link LowerBound}; see there for the argument. */
 final class BoundCalculator {
@@ -21,7 +22,7 @@ final class BoundCalculator {
      */
     private record AtDegree(SweepState state, int degree, double free) {
 
-        /** Tokens of a trial that fit an iteration; below the shortest sample's if the trial cannot run here. */
+        /** Tokens of a trial that fit an iteration. */
         double tokensBeside(TrialState trial) {
             double bytes = free - state.memory().adapterBytes(trial.config(), degree);
             double tokenBytes = state.memory().tokenBytes(trial.config(), degree);
@@ -29,8 +30,9 @@ final class BoundCalculator {
             return Math.min(inMemory, Math.max(state.tokenBudget(), state.longestSample()));
         }
 
+        /** Whether the trial may join, see {@link DecisionValidator}. */
         boolean holds(TrialState trial) {
-            return tokensBeside(trial) >= trial.epochLengths().shortest();
+            return tokensBeside(trial) >= trial.epochLengths().longest();
         }
 
         /** Share of an iteration's room that each participation takes: of memory, or of the token budget. */
@@ -44,9 +46,9 @@ final class BoundCalculator {
                     : 1.0 / Math.max(state.tokenBudget(), state.longestSample());
         }
 
-        /** Seconds of a step alone. */
+        /** Seconds of a step alone, in as many parts as its tokens need. */
         double seconds(TrialState trial, GroupWork step) {
-            double parts = Math.max(1, Math.ceil(step.tokens() / tokensBeside(trial)));
+            double parts = Math.max(1, step.tokens() / tokensBeside(trial));
             return parts * state.time().seconds(step.times(1 / parts), degree);
         }
     }
@@ -144,7 +146,8 @@ final class BoundCalculator {
      * Least device-seconds of a trial. A batch that is done at one degree costs an affine function of its tokens. One that is
      * split over degrees costs no less than the cheapest of them, as its participations are at least the parts of one. The least
      * over the degrees is concave, so over all batches it is at least the chord between the shortest and the longest possible
-     * batch, at their mean. Batches cut short by the end of an epoch count by their tokens alone.
+     * batch, at their mean. Batches cut short by the end of an epoch count by their tokens alone, as
+     * many or as few as is cheaper.
      */
     private double price(TrialWork trial, List<Prices> prices) {
         List<Prices> possible =
@@ -160,11 +163,16 @@ final class BoundCalculator {
         double longest = (double) batch * lengths.longest();
         double mean = whole == 0 ? shortest : (trial.tokens() - restSamples * lengths.longest()) / whole;
         double low = batch(trial.trial(), shortest, mean, possible);
-        double high = batch(trial.trial(), longest, mean, possible);
-        double along = longest > shortest ? Math.max(0, (mean - shortest) / (longest - shortest)) : 0;
-        return whole * (low + along * (high - low))
-                + restSamples * lengths.shortest() * least(possible, price -> price.token(trial.trial()))
-                + extras(trial, possible);
+        double slope =
+                longest == shortest ? 0 : (batch(trial.trial(), longest, mean, possible) - low) / (longest - shortest);
+        double token = least(possible, price -> price.token(trial.trial()));
+        double least = Double.POSITIVE_INFINITY;
+        for (int length : new int[] {lengths.shortest(), lengths.longest()}) {
+            double rest = restSamples * length;
+            double beyondShortest = Math.max(0, trial.tokens() - rest - whole * shortest);
+            least = Math.min(least, whole * low + slope * beyondShortest + token * rest);
+        }
+        return least + extras(trial, possible);
     }
 
     /** The least price of a batch, charged as often as the mean batch has to take part. */
@@ -187,29 +195,43 @@ final class BoundCalculator {
     }
 
     private double chain() {
-        return trials.stream()
-                .max(Comparator.comparingDouble(trial -> trial.wholeSteps() * seconds(trial.trial(), shortest(trial))))
-                .map(this::chain)
-                .orElse(0.0);
+        return trials.stream().mapToDouble(this::chain).max().orElse(0) / fastest;
     }
 
-    /** Batch by batch for the rest of the trial's epoch; in later ones as if all samples were as the shortest. */
-    private double chain(TrialWork work) {
-        TrialState trial = work.trial();
-        EpochLengths lengths = trial.epochLengths();
-        MicroBatches batches = trial.microBatches(trial.config().batchSize());
-        double seconds = work.wholeStepsOfLaterEpochs() * seconds(trial, shortest(work));
-        for (int from = trial.position(); from < lengths.samples(); from = batches.next(from)) {
-            int to = batches.next(from);
-            seconds += seconds(trial, step(trial, lengths.tokens(from, to), to - from, lengths.pairs(from, to)));
+    /**
+     * At one degree, steps of different batches take no less than as many of the mean batch, by convexity. Where different
+     * degrees are best for the shortest, the mean and the longest batch, all steps count as the shortest.
+     */
+    private double chain(TrialWork trial) {
+        EpochLengths lengths = trial.trial().epochLengths();
+        GroupWork mean = step(
+                trial.trial(),
+                trial.tokens() / trial.steps(),
+                trial.samples() / trial.steps(),
+                trial.pairs() / trial.steps());
+        AtDegree best = fastestFor(trial.trial(), mean);
+        if (best == null) {
+            return 0;
         }
-        return seconds / fastest;
+        boolean always = best == fastestFor(trial.trial(), whole(trial, lengths.shortest()))
+                && best == fastestFor(trial.trial(), whole(trial, lengths.longest()));
+        return always
+                ? trial.steps() * best.seconds(trial.trial(), mean)
+                : trial.wholeSteps() * seconds(trial.trial(), whole(trial, lengths.shortest()));
+    }
+
+    private @Nullable AtDegree fastestFor(TrialState trial, GroupWork step) {
+        return degrees.stream()
+                .filter(at -> at.holds(trial))
+                .min(Comparator.comparingDouble(at -> at.seconds(trial, step)))
+                .orElse(null);
     }
 
     private double memory() {
         return trials.stream()
                         .mapToDouble(trial -> {
-                            GroupWork step = shortest(trial);
+                            GroupWork step =
+                                    whole(trial, trial.trial().epochLengths().shortest());
                             return trial.wholeSteps()
                                     * degrees.stream()
                                             .filter(at -> at.holds(trial.trial()))
@@ -223,11 +245,10 @@ final class BoundCalculator {
                 / speeds;
     }
 
-    /** A step of a whole batch of the shortest samples. */
-    private GroupWork shortest(TrialWork trial) {
-        double shortest = trial.trial().epochLengths().shortest();
+    /** A step of a whole batch of samples of one length. */
+    private static GroupWork whole(TrialWork trial, int length) {
         double samples = trial.trial().config().batchSize();
-        return step(trial.trial(), samples * shortest, samples, samples * shortest * (shortest + 1) / 2);
+        return step(trial.trial(), samples * length, samples, samples * length * (length + 1.0) / 2);
     }
 
     private static GroupWork step(TrialState trial, double tokens, double samples, double pairs) {

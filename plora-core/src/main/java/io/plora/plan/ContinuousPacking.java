@@ -27,6 +27,6 @@ public final class ContinuousPacking implements PackingPolicy {
 
     @Override
     public Decision decide(SweepState state) {
-        return new PackingRound(state).decide();
+        return PackingRound.decide(state);
     }
 }

@@ -146,8 +146,25 @@ final class DecisionValidator {
         GroupState before = state.groupOf(trial.index());
         int other = groupOfTrial.getOrDefault(trial.index(), before == null ? -1 : before.id());
         require(other == -1, "%s is already in group (%d)", trial, other);
+        requireHolds(group, trial);
         group.members.add(trial.index());
         groupOfTrial.put(trial.index(), group.id);
+    }
+
+    private void requireHolds(Draft group, TrialState trial) {
+        int degree = group.devices.size();
+        long bytes = state.memory().baseBytes(degree)
+                + state.memory().adapterBytes(trial.config(), degree)
+                + state.memory().tokenBytes(trial.config(), degree)
+                        * trial.epochLengths().longest();
+        long limit = state.memoryOf(group.devices);
+        require(
+                bytes <= limit,
+                "%s needs (%s) for its longest sample, group (%d) has (%s)",
+                trial,
+                Bytes.toText(bytes),
+                group.id,
+                Bytes.toText(limit));
     }
 
     private void leave(Draft group, TrialState trial) {

@@ -47,7 +47,8 @@ final class DegreeChoice {
         throw tooLarge(config, largest);
     }
 
-    private long bytes(LoraConfig config, int degree) {
+    /** What each device of a group of one trial must hold. */
+    long bytes(LoraConfig config, int degree) {
         return state.memory().baseBytes(degree)
                 + state.memory().adapterBytes(config, degree)
                 + state.memory().tokenBytes(config, degree) * state.longestSample();

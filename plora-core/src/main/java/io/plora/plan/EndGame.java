@@ -96,19 +96,18 @@ final class EndGame {
         return going;
     }
 
-    /** Urgent trials that take the place of members that go, as far as memory allows. */
-    List<TrialState> coming(GroupState group, PackDraft draft) {
-        List<TrialState> coming = new ArrayList<>();
-        int room = group.members().size() - draft.members().size();
-        while (coming.size() < room && !waiting.isEmpty()) {
+    /** Lets urgent trials take the place of members that go, as far as memory allows. */
+    void joinUrgent(GroupState group, PackDraft draft) {
+        int places = group.members().size() - draft.members().size();
+        while (places > 0 && !waiting.isEmpty()) {
             TrialState urgent = waiting.get(0);
             if (alone(urgent) < MAY_WAIT * left || degrees.least(urgent) > group.degree() || !draft.holds(urgent)) {
                 break;
             }
             waiting.remove(0);
-            coming.add(urgent);
+            draft.join(urgent);
+            places--;
         }
-        return coming;
     }
 
     /** The member that another group should take over, if any. */

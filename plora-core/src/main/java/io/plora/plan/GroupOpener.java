@@ -3,6 +3,7 @@ package io.plora.plan;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.List;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -18,6 +19,8 @@ final class GroupOpener {
     private final SortedMap<Integer, Double> work = new TreeMap<>(Collections.reverseOrder());
 
     private final SortedMap<Integer, Integer> waiting = new TreeMap<>();
+    /** What the smallest of the waiting trials of a degree needs on each device. */
+    private final SortedMap<Integer, Long> leastBytes = new TreeMap<>();
 
     GroupOpener(
             SweepState state,
@@ -26,16 +29,24 @@ final class GroupOpener {
             Collection<DeviceState> free,
             Collection<TrialState> candidates) {
         this.state = state;
-        free.forEach(device -> freeOfNode
-                .computeIfAbsent(device.node(), node -> new ArrayList<>())
-                .add(device.index()));
+        free.stream()
+                .sorted(Comparator.comparingLong(DeviceState::memoryBytes)
+                        .reversed()
+                        .thenComparingInt(DeviceState::index))
+                .forEach(device -> freeOfNode
+                        .computeIfAbsent(device.node(), node -> new ArrayList<>())
+                        .add(device.index()));
         for (TrialState trial : state.trials()) {
             if (trial.phase() != Phase.ENDED) {
                 int degree = degrees.preferred(trial);
                 work.merge(degree, degree * rates.at(degree).seconds(trial), Double::sum);
             }
         }
-        candidates.forEach(trial -> waiting.merge(degrees.preferred(trial), 1, Integer::sum));
+        for (TrialState trial : candidates) {
+            int degree = degrees.preferred(trial);
+            waiting.merge(degree, 1, Integer::sum);
+            leastBytes.merge(degree, degrees.bytes(trial.config(), degree), Math::min);
+        }
     }
 
     /** Devices of each group that may open. */
@@ -61,7 +72,7 @@ final class GroupOpener {
 
     private boolean addGroup(int degree, List<List<Integer>> opened) {
         for (List<Integer> free : freeOfNode.values()) {
-            if (free.size() >= degree) {
+            if (free.size() >= degree && state.memoryOf(free.subList(0, degree)) >= leastBytes.get(degree)) {
                 List<Integer> devices = free.subList(0, degree);
                 opened.add(List.copyOf(devices));
                 devices.clear();

@@ -5,7 +5,8 @@ package io.plora.plan;
  *
  * <p>The three are computed from {@link io.plora.cost.GroupTime} and {@link io.plora.cost.GroupMemory} and hold for every time
  * model f that never falls with the work w, is convex, and has economies of scale: {@code f(t w) <= t f(w)} for t >= 1. It
- * follows that splitting an iteration never saves time: {@code f(v + w) <= f(v) + f(w)}.
+ * follows that splitting an iteration never saves time: {@code f(v + w) <= f(v) + f(w)}. A trial joins only groups that could run
+ * its longest sample.
  *
  * <ul>
  *   <li><b>work</b>: Let N iterations of groups of d devices do the work W in all. By convexity they take at least {@code N

@@ -45,7 +45,7 @@ final class PackingRound {
         }
     }
 
-    PackingRound(SweepState state) {
+    private PackingRound(SweepState state) {
         this.state = state;
         rates = new Rates(state);
         degrees = new DegreeChoice(state, rates);
@@ -54,12 +54,22 @@ final class PackingRound {
         order = endGame == null ? LONGEST_CHAIN_FIRST : endGame.longestFirst();
     }
 
-    Decision decide() {
+    /** Groups that have lost their last member go on with others, unless their devices are needed for other groups. */
+    static Decision decide(SweepState state) {
+        PackingRound round = new PackingRound(state);
+        Decision decision = round.decide(false);
+        boolean runs =
+                !round.seats.stream().allMatch(seat -> seat.draft().members().isEmpty())
+                        || state.groups().stream().anyMatch(GroupState::isIterating);
+        return runs ? decision : new PackingRound(state).decide(true);
+    }
+
+    private Decision decide(boolean emptyGroupsClose) {
         List<DeviceState> free = new ArrayList<>(state.freeDevices());
         List<GroupState> staying = new ArrayList<>();
         for (GroupState group : state.idleGroups()) {
             List<TrialState> members = members(group);
-            if (isLargerThanNeeded(group, members)) {
+            if (isLargerThanNeeded(group, members) || emptyGroupsClose && members.isEmpty()) {
                 members.forEach(member -> release(group, member));
                 group.devices().forEach(device -> free.add(state.device(device)));
             } else {
@@ -98,7 +108,7 @@ final class PackingRound {
         PackDraft draft = draft(group.devices(), members);
         members.forEach(draft::join);
         if (endGame != null) {
-            endGame.coming(group, draft).forEach(draft::join);
+            endGame.joinUrgent(group, draft);
         }
         draft.fillAll(order);
         seats.add(new Seat(group, draft));

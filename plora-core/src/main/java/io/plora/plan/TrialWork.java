@@ -36,7 +36,7 @@ record TrialWork(TrialState trial, double tokens, double samples, double pairs, 
         return wholeStepsOfLaterEpochs() + Math.max(0, trial.epochLengths().samples() - begun) / batch;
     }
 
-    double wholeStepsOfLaterEpochs() {
+    private double wholeStepsOfLaterEpochs() {
         return laterEpochs(trial)
                 * (trial.epochLengths().samples() / trial.config().batchSize());
     }
