@@ -2,10 +2,12 @@ package io.plora.plan;
 
 import com.google.common.collect.ImmutableSortedSet;
 import java.util.Collections;
+import java.util.List;
 import java.util.Map;
 import java.util.SortedSet;
 import java.util.function.Function;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 /** Numbers of devices that a group may have: the powers of two up to the largest node. */
 final class Degrees {
@@ -21,6 +23,13 @@ final class Degrees {
             degrees.add(degree);
         }
         return degrees.build();
+    }
+
+    /** The powers of two up to a number of devices, ascending. */
+    static List<Integer> upTo(int devices) {
+        return IntStream.iterate(1, degree -> degree <= devices, degree -> 2 * degree)
+                .boxed()
+                .toList();
     }
 
     static boolean isDegree(int count) {
