@@ -181,7 +181,13 @@ final class GanttPanel {
         Color color = colors.of(config);
         graphics.setColor(color);
         graphics.fillRect(left, y, width, height);
-        String text = "r%d b%d lr %s".formatted(config.rank(), config.batchSize(), config.learningRate());
+        String text = "r%d b%d lr %s"
+                .formatted(
+                        config.rank(),
+                        config.batchSize(),
+                        Double.toString(config.learningRate())
+                                .replace(".0E", "e")
+                                .replace('E', 'e'));
         if (laneHeight >= LANE_WITH_TEXT && graphics.getFontMetrics(FONT).stringWidth(text) + 6 <= width) {
             graphics.setColor(BatchColors.textOn(color));
             graphics.drawString(text, left + 3, y + height - 2);
