@@ -140,19 +140,6 @@ final class SweepRun {
     }
 
     /** Lets a group run the next iteration of its stretch. */
-    private void submit(int group, List<TrialRun> leaves, List<TrialRun> joins) {
-        SortedMap<TrialRun, Integer> samples = GroupTask.byIndex();
-        progress.state()
-                .group(group)
-                .iteration()
-                .forEach((trial, share) -> samples.put(
-                        trials.get(trial),
-                        Math.min(share, progress.state().trial(trial).lacking())));
-        workerOfGroup.get(group).submit(new GroupTask(group, leaves, joins, samples), outcomes::add);
-        inFlight++;
-    }
-
-    /** The next iteration of a group's stretch. */
     private void iterate(int group) {
         SortedMap<TrialRun, Integer> samples = GroupTask.byIndex();
         progress.state()

@@ -44,7 +44,7 @@ final class StaticJobs {
      * @throws IllegalArgumentException naming the first that does not, what it needs and what there is
      */
     void requireEachFits() {
-        DegreeChoice degrees = new DegreeChoice(state, new Rates(state));
+        DegreeChoice degrees = state.degrees();
         state.waiting().forEach(degrees::least);
     }
 
