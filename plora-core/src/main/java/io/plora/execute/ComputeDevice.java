@@ -2,6 +2,7 @@ package io.plora.execute;
 
 import com.sun.management.HotSpotDiagnosticMXBean;
 import io.plora.cost.GroupMemory;
+import io.plora.cost.GroupTime;
 import io.plora.cost.MemoryModel;
 import io.plora.kernels.DType;
 import io.plora.kernels.Kernels;
@@ -30,6 +31,16 @@ public interface ComputeDevice {
     /** What groups of a model's adapters cost here. */
     default GroupMemory memory(ModelConfig model) {
         return new MemoryModel(model, activationType(), parameterType(), lossChunkRows(model.vocabularySize()));
+    }
+
+    /**
+     * How long iterations take here, before any is measured: a nominal rate, the same on every machine so that the same sweep
+     * has the same plan. A token costs 4 operations a weight (forward, and backward to the input), at 50 GFLOP/s; an iteration
+     * costs 64 tokens more, because weights have to be read for few tokens too. Policies only compare such times.
+     */
+    default GroupTime time(ModelConfig model) {
+        double secondsOfToken = 4.0 * MemoryModel.baseParameters(model) / 50e9;
+        return (work, degree) -> (64 + work.tokens()) * secondsOfToken;
     }
 
     /** Opens the device; the caller closes what it gets. */

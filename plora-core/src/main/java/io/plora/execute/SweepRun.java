@@ -9,6 +9,7 @@ import io.plora.SweepStart;
 import io.plora.Trial;
 import io.plora.plan.Action;
 import io.plora.plan.EndReason;
+import io.plora.plan.GroupState;
 import io.plora.plan.Phase;
 import io.plora.plan.SweepProgress;
 import io.plora.plan.TrialState;
@@ -83,6 +84,7 @@ final class SweepRun {
                 settle(nextOutcome());
             }
             if (!progress.state().isDone()) {
+                giveUpStretches();
                 workers.forEach(DeviceWorker::saveMembers);
                 trials.forEach(this::saveIfPaused);
                 reportCancelled();
@@ -224,6 +226,15 @@ final class SweepRun {
     }
 
     /** The sweep was cancelled, and what runs is saved: all that has not ended is reported as cancelled. */
+    /** No iteration runs any more; what is left of the groups' stretches will not. */
+    private void giveUpStretches() {
+        progress.state().groups().stream()
+                .filter(GroupState::isIterating)
+                .map(GroupState::id)
+                .toList()
+                .forEach(progress::interrupt);
+    }
+
     private void reportCancelled() {
         for (TrialRun run : trials) {
             if (progress.state().trial(run.index()).phase() != Phase.ENDED) {

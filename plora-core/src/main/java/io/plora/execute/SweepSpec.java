@@ -2,7 +2,6 @@ package io.plora.execute;
 
 import io.plora.Metric;
 import io.plora.cost.GroupMemory;
-import io.plora.cost.GroupWork;
 import io.plora.cost.MemoryModel;
 import io.plora.data.DataOrder;
 import io.plora.data.Dataset;
@@ -76,18 +75,12 @@ public record SweepSpec(
                 .withLengths((trial, epoch) -> lengths(open.get(trial), epoch))
                 .withLongestEvaluated(validation.longestSequence())
                 .withMemory(memory())
-                .withTime(SweepSpec::relativeSeconds, config -> MemoryModel.adapterParameters(base.config(), config))
+                .withTime(
+                        devices.get(0).time(base.config()),
+                        config -> MemoryModel.adapterParameters(base.config(), config))
                 .withEpochs(epochs)
                 .withTokenBudget(tokenBudget)
                 .build();
-    }
-
-    /**
-     * Time of an iteration where none has been measured: it grows with the tokens, and a few tokens more hardly cost where
-     * weights have to be read anyway. Policies only compare such times.
-     */
-    private static double relativeSeconds(GroupWork work, int degree) {
-        return 64 + work.tokens();
     }
 
     private int[] lengths(LoraConfig config, int epoch) {
