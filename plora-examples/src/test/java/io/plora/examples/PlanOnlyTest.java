@@ -2,26 +2,39 @@ package io.plora.examples;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.plora.plan.GreedyPacking;
+import io.plora.plan.ContinuousPacking;
 import io.plora.plan.OneByOne;
 import io.plora.plan.SweepPlan;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import picocli.CommandLine;
 
 class PlanOnlyTest {
+    @TempDir
+    private Path folder;
+
     @Test
     void packingTakesFewerPassesOverTheSameTokens() {
-        SweepPlan packed = PlanOnly.plan(new GreedyPacking());
+        SweepPlan packed = PlanOnly.plan(new ContinuousPacking());
         SweepPlan alone = PlanOnly.plan(new OneByOne());
         assertThat(packed.groups()).hasSize(1);
         assertThat(alone.groups()).hasSize(1);
         assertThat(packed.tokens()).isEqualTo(alone.tokens());
         assertThat(packed.iterations()).isLessThan(alone.iterations() / 4);
+        assertThat(packed.makespan()).isLessThan(alone.makespan());
     }
 
     @Test
-    void nothingIsWritten() {
-        PlanOnly.main(new String[0]);
+    void drawsAChartAndStartsNoSweep() {
+        Path svg = folder.resolve("plan.svg");
+        Path png = folder.resolve("plan.png");
+        assertThat(new CommandLine(new PlanOnly()).execute("--chart", svg.toString()))
+                .isZero();
+        assertThat(new CommandLine(new PlanOnly()).execute("--chart", png.toString()))
+                .isZero();
+        assertThat(svg).content().contains("continuous packing: ").contains("one by one: ");
+        assertThat(png).isNotEmptyFile();
         assertThat(Path.of("sweep-planned")).doesNotExist();
     }
 }
