@@ -1,0 +1,838 @@
+// Packed LoRA: the low-rank terms of all adapters of a group in a fixed number of launches.
+//
+// Forward   S = drop(X) A^T              shrink, split along the inputs, then a sum of the partial results
+//           Y (+)= bias + scale S B^T    expand
+// Backward  dB += scale dY^T S and       gradient b: both from one pass over dY, dS split along the outputs
+//           dS = scale dY B
+//           dX = mask(dS A)              gradient x, and in the same launch
+//           dA += dS^T drop(X)           gradient a
+// (PLoRA, appendix C.) The cost is memory traffic, so each kernel streams its large operand through shared memory once,
+// several steps ahead. Operands and S are bf16, sums f32; S and dS are rounded to bf16 once, when complete. Where a sum is
+// cut into pieces, each has its own place in the workspace and the pieces are added in order: no atomics, the same bits
+// every time. Rows outside a segment are zeros in shared memory, so nothing passes from one adapter to another.
+#include "device.cuh"
+#include "lora_plan.h"
+
+namespace plora {
+namespace {
+
+struct Arguments {
+    const plora_tile *tiles;
+    const plora_term *terms;  // (adapters, parts)
+    const int64_t *keys;      // (T) or null
+    const bf16 *x;            // (T, inputs)
+    const bf16 *dy;           // (T, outputs)
+    bf16 *low_rank;           // S; forward writes it
+    bf16 *low_rank_gradient;  // dS
+    bf16 *out;                // y or dx
+    const bf16 *bias;         // (outputs) or null
+    float *partials;
+    int accumulate;
+    int parts;
+    int inputs;
+    int outputs;
+};
+
+__device__ const plora_term *adapter_terms(const Arguments &g, const plora_tile &t) { return g.terms + t.adapter * g.parts; }
+
+// The term and the rank within it of an adapter's low-rank column; null where the column is padding.
+__device__ const plora_term *term_at(const plora_term *terms, int parts, int column, int &rank) {
+    int part = 0;
+    for (; part < parts - 1; part++) {
+        int width = (terms[part].rank + 7) / 8 * 8;
+        if (column < width) break;
+        column -= width;
+    }
+    rank = column;
+    return column < terms[part].rank ? terms + part : nullptr;
+}
+
+// The mask of a tile that lies within one part.
+struct Mask {
+    uint32_t threshold;  // 0: nothing is dropped
+    int module;
+    float keep_scale;
+};
+
+__device__ Mask mask_of(const Arguments &g, const plora_term *terms, int part) {
+    if (part < 0 || g.keys == nullptr || terms[part].drop_threshold == 0) return {0, 0, 1.0f};
+    return {terms[part].drop_threshold, terms[part].module, terms[part].keep_scale};
+}
+
+// ---- shrink ----
+
+template <int N>
+__device__ void shrink_load(
+    const Arguments &g, const plora_tile &t, const bf16 *const *a_rows, bf16 *x_tile, bf16 *a_tile, int step) {
+    int chunk = threadIdx.x % 8;
+    int column = t.column + step * SHRINK_DEPTH + chunk * CHUNK;
+    bool inside = column < t.column + t.columns;
+#pragma unroll
+    for (int i = 0; i < ROWS / 16; i++) {
+        int row = threadIdx.x / 8 + i * 16;
+        bool valid = inside && row < t.rows;
+        const bf16 *from = g.x + (valid ? (int64_t)(t.row + row) * g.inputs + column : 0);
+        copy_async(chunk_at<SHRINK_DEPTH>(x_tile, row, chunk), from, valid ? 16 : 0);
+    }
+#pragma unroll
+    for (int i = 0; i < N / 16; i++) {
+        int row = threadIdx.x / 8 + i * 16;
+        const bf16 *a_row = a_rows[row];
+        bool valid = inside && a_row != nullptr;
+        copy_async(chunk_at<SHRINK_DEPTH>(a_tile, row, chunk), valid ? a_row + column : g.x, valid ? 16 : 0);
+    }
+}
+
+// Masks the chunks that this thread copied.
+__device__ void shrink_drop(const Arguments &g, const plora_tile &t, const Mask &mask, bf16 *x_tile, int step) {
+    int chunk = threadIdx.x % 8;
+    int quad = (t.column + step * SHRINK_DEPTH + chunk * CHUNK) / 4;
+    uint64_t first = column_key(mask.module, quad);
+    uint64_t second = column_key(mask.module, quad + 1);
+#pragma unroll
+    for (int i = 0; i < ROWS / 16; i++) {
+        int row = threadIdx.x / 8 + i * 16;
+        if (row < t.rows) {
+            uint4 *at = (uint4 *)chunk_at<SHRINK_DEPTH>(x_tile, row, chunk);
+            *at = drop(*at, (uint64_t)g.keys[t.row + row], first, second, mask.threshold);
+        }
+    }
+}
+
+template <int N>
+__device__ void shrink_multiply(float (&sums)[N / 8][4], bf16 *x_tile, bf16 *a_tile) {
+    int slab = threadIdx.x / 32 * 16;
+#pragma unroll
+    for (int k = 0; k < SHRINK_DEPTH; k += 16) {
+        uint32_t left[4], right[4];
+        load_left<SHRINK_DEPTH>(left, x_tile, slab, k);
+#pragma unroll
+        for (int n = 0; n < N; n += 16) {
+            load_right<SHRINK_DEPTH>(right, a_tile, n, k);
+            multiply(sums[n / 8], left, right[0], right[1]);
+            multiply(sums[n / 8 + 1], left, right[2], right[3]);
+        }
+    }
+}
+
+template <int N>
+__device__ void shrink_store(const Arguments &g, const plora_tile &t, const Mask &mask, float (&sums)[N / 8][4]) {
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        int row = threadIdx.x / 32 * 16 + fragment_row() + half * 8;
+#pragma unroll
+        for (int n = 0; n < N; n += 8) {
+            int column = n + fragment_column();
+            if (row < t.rows && column < t.ranks) {
+                float low = sums[n / 8][half * 2] * mask.keep_scale;
+                float high = sums[n / 8][half * 2 + 1] * mask.keep_scale;
+                if (t.partial < 0) {
+                    *(uint32_t *)(g.low_rank + t.low_rank + (int64_t)row * t.stride + t.rank + column) = pack(low, high);
+                } else {
+                    *(float2 *)(g.partials + t.partial + row * t.ranks + column) = {low, high};
+                }
+            }
+        }
+    }
+}
+
+template <int N>
+__device__ void shrink_tile(const Arguments &g, const plora_tile &t) {
+    constexpr int X = ROWS * SHRINK_DEPTH, STAGE = X + N * SHRINK_DEPTH;
+    bf16 *stages = (bf16 *)shared_memory();
+    const bf16 **a_rows = (const bf16 **)(stages + SHRINK_STAGES * STAGE);
+    const plora_term *terms = adapter_terms(g, t);
+    for (int n = threadIdx.x; n < N; n += SHRINK_THREADS) {
+        int rank;
+        const plora_term *term = n < t.ranks ? term_at(terms, g.parts, t.rank + n, rank) : nullptr;
+        a_rows[n] = term == nullptr ? nullptr : (const bf16 *)term->a + (int64_t)rank * g.inputs;
+    }
+    __syncthreads();
+    Mask mask = mask_of(g, terms, t.part);
+    int steps = divide_up(t.columns, SHRINK_DEPTH);
+    float sums[N / 8][4] = {};
+    for (int step = 0; step < SHRINK_STAGES - 1; step++) {
+        bf16 *stage = stages + step * STAGE;
+        if (step < steps) shrink_load<N>(g, t, a_rows, stage, stage + X, step);
+        copy_commit();
+    }
+    for (int step = 0; step < steps; step++) {
+        bf16 *stage = stages + step % SHRINK_STAGES * STAGE;
+        copy_wait<SHRINK_STAGES - 2>();
+        if (mask.threshold != 0) shrink_drop(g, t, mask, stage, step);
+        __syncthreads();
+        int next = step + SHRINK_STAGES - 1;
+        bf16 *free = stages + next % SHRINK_STAGES * STAGE;
+        if (next < steps) shrink_load<N>(g, t, a_rows, free, free + X, next);
+        copy_commit();
+        shrink_multiply<N>(sums, stage, stage + X);
+    }
+    copy_wait<0>();
+    shrink_store<N>(g, t, mask, sums);
+}
+
+__global__ void __launch_bounds__(SHRINK_THREADS, 4) shrink_kernel(Arguments g) {
+    begin_kernel();
+    const plora_tile t = g.tiles[blockIdx.x];
+    if (t.ranks <= 16) {
+        shrink_tile<16>(g, t);
+    } else if (t.ranks <= 32) {
+        shrink_tile<32>(g, t);
+    } else if (t.ranks <= 64) {
+        shrink_tile<64>(g, t);
+    } else {
+        shrink_tile<128>(g, t);
+    }
+}
+
+// Adds the partial sums of S or dS in order.
+__global__ void __launch_bounds__(THREADS) reduce_kernel(const plora_tile *tiles, const float *partials, bf16 *low_rank) {
+    begin_kernel();
+    const plora_tile t = tiles[blockIdx.x];
+    int quads = t.ranks / 4;
+    for (int i = threadIdx.x; i < t.rows * quads; i += THREADS) {
+        int row = i / quads;
+        int column = i % quads * 4;
+        const float *from = partials + t.partial + (int64_t)row * t.ranks + column;
+        float4 sum = *(const float4 *)from;
+#pragma unroll 4
+        for (int split = 1; split < t.splits; split++) {
+            float4 more = *(const float4 *)(from + split * t.split_stride);
+            sum = {sum.x + more.x, sum.y + more.y, sum.z + more.z, sum.w + more.w};
+        }
+        uint2 pair = {pack(sum.x, sum.y), pack(sum.z, sum.w)};
+        *(uint2 *)(low_rank + t.low_rank + (int64_t)row * t.stride + t.rank + column) = pair;
+    }
+}
+
+// ---- expand: out = S B^T, or dS A, where the operand lies the other way and parts may have masks ----
+
+// Low-rank columns of one step, within one part.
+struct Piece {
+    const bf16 *operand;  // B at (part's first output, rank), or A at (rank, 0)
+    int operand_stride;
+    int rank;             // first low-rank column
+    int ranks;            // low-rank columns, a multiple of 8; may be 0
+    int valid;            // of them not padding
+    int ends_part;        // the part, or -1
+};
+
+constexpr int MAX_PIECES = MAX_PARTS * MAX_RANK / 64;
+
+// Writes the pieces of a tile and returns how many there are: at least one, be it empty.
+template <int K, bool TO_X>
+__device__ int list_pieces(const Arguments &g, const plora_tile &t, Piece *pieces) {
+    const plora_term *terms = adapter_terms(g, t);
+    int first = TO_X ? 0 : max(t.part, 0);
+    int end = TO_X ? g.parts : t.part + 1;
+    int count = 0, offset = t.rank;
+    for (int part = first; part < end; part++) {
+        const plora_term &term = terms[part];
+        int width = (term.rank + 7) / 8 * 8;
+        for (int r = 0; r < width; r += K) {
+            if (threadIdx.x == 0) {
+                Piece &piece = pieces[count];
+                piece.operand = TO_X ? (const bf16 *)term.a + (int64_t)r * g.inputs : (const bf16 *)term.b + r;
+                piece.operand_stride = TO_X ? g.inputs : term.b_stride;
+                piece.rank = offset + r;
+                piece.ranks = min(K, width - r);
+                piece.valid = min(K, term.rank - r);
+                piece.ends_part = r + K >= width ? part : -1;
+            }
+            count++;
+        }
+        offset += width;
+    }
+    if (count == 0 && threadIdx.x == 0) pieces[0] = {nullptr, 0, 0, 0, 0, -1};
+    __syncthreads();
+    return max(count, 1);
+}
+
+template <int K, bool TO_X>
+__device__ void expand_load(
+    const Arguments &g, const plora_tile &t, const Piece &piece, bf16 *s_tile, bf16 *operand_tile, int column) {
+    const bf16 *s = (TO_X ? g.low_rank_gradient : g.low_rank) + t.low_rank + piece.rank;
+    for (int i = threadIdx.x; i < ROWS * K / CHUNK; i += THREADS) {
+        int row = i / (K / CHUNK), chunk = i % (K / CHUNK);
+        bool valid = row < t.rows && chunk * CHUNK < piece.ranks;
+        copy_async(chunk_at<K>(s_tile, row, chunk), valid ? s + (int64_t)row * t.stride + chunk * CHUNK : g.low_rank,
+                   valid ? 16 : 0);
+    }
+    int end = t.column + t.columns;
+    for (int i = threadIdx.x; i < EXPAND_COLUMNS * K / CHUNK; i += THREADS) {
+        if (TO_X) {
+            int rank = i / (EXPAND_COLUMNS / CHUNK), chunk = i % (EXPAND_COLUMNS / CHUNK);
+            bool valid = rank < piece.valid && column + chunk * CHUNK < end;
+            const bf16 *from = piece.operand + (int64_t)rank * piece.operand_stride + column + chunk * CHUNK;
+            copy_async(chunk_at<EXPAND_COLUMNS>(operand_tile, rank, chunk), valid ? from : g.low_rank, valid ? 16 : 0);
+        } else {
+            int n = i / (K / CHUNK), chunk = i % (K / CHUNK);
+            int bytes = column + n < end ? min(max(piece.valid - chunk * CHUNK, 0), CHUNK) * 2 : 0;
+            const bf16 *from = piece.operand + (int64_t)(column + n - t.part_column) * piece.operand_stride + chunk * CHUNK;
+            copy_async(chunk_at<K>(operand_tile, n, chunk), bytes > 0 ? from : g.low_rank, bytes);
+        }
+    }
+}
+
+template <int K, bool TO_X>
+__device__ void expand_multiply(float (&sums)[8][4], bf16 *s_tile, bf16 *operand_tile, int ranks) {
+    int warp = threadIdx.x / 32;
+    int slab = warp % 4 * 16, first = warp / 4 * 64;
+#pragma unroll
+    for (int k = 0; k < K; k += 16) {
+        if (k < ranks) {
+            uint32_t left[4], right[4];
+            load_left<K>(left, s_tile, slab, k);
+#pragma unroll
+            for (int n = 0; n < 64; n += 16) {
+                if (TO_X) {
+                    load_right_transposed<EXPAND_COLUMNS>(right, operand_tile, first + n, k);
+                } else {
+                    load_right<K>(right, operand_tile, first + n, k);
+                }
+                multiply(sums[n / 8], left, right[0], right[1]);
+                multiply(sums[n / 8 + 1], left, right[2], right[3]);
+            }
+        }
+    }
+}
+
+// Adds a part's sums to the total, masked, and clears them.
+__device__ void add_masked(
+    const Arguments &g, const plora_tile &t, const Mask &mask, float (&total)[8][4], float (&sums)[8][4], int column) {
+    int warp = threadIdx.x / 32;
+#pragma unroll
+    for (int n = 0; n < 8; n++) {
+        int at = column + warp / 4 * 64 + n * 8 + fragment_column();
+        uint64_t key = mask.threshold != 0 ? column_key(mask.module, at / 4) : 0;
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            int row = warp % 4 * 16 + fragment_row() + half * 8;
+            bool drop_low = false, drop_high = false;
+            if (mask.threshold != 0 && row < t.rows) {
+                uint32_t bits = (uint32_t)(drop_bits((uint64_t)g.keys[t.row + row], key) >> (16 * (at & 2)));
+                drop_low = (bits & 0xffff) < mask.threshold;
+                drop_high = (bits >> 16) < mask.threshold;
+            }
+            total[n][half * 2] += drop_low ? 0.0f : sums[n][half * 2] * mask.keep_scale;
+            total[n][half * 2 + 1] += drop_high ? 0.0f : sums[n][half * 2 + 1] * mask.keep_scale;
+            sums[n][half * 2] = sums[n][half * 2 + 1] = 0.0f;
+        }
+    }
+}
+
+constexpr int STAGING_STRIDE = 64 + CHUNK;  // a warp's 16 x 64 results; the padding avoids bank conflicts
+
+// Writes a warp's 16 x 64 results through shared memory, so that global memory sees whole lines.
+template <bool TO_X>
+__device__ void expand_store(
+    const Arguments &g, const plora_tile &t, float (&sums)[8][4], float scale, bf16 *staging, int column) {
+    int warp = threadIdx.x / 32, lane = threadIdx.x & 31;
+    int first = column + warp / 4 * 64, end = t.column + t.columns;
+    int width = TO_X ? g.inputs : g.outputs;
+    bf16 *mine = staging + warp * 16 * STAGING_STRIDE;
+    bool accumulate = !TO_X && g.accumulate;
+    auto for_each_chunk = [&](auto action) {
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            int row = i * 4 + lane / 8, chunk = lane % 8;
+            if (warp % 4 * 16 + row < t.rows && first + chunk * CHUNK < end) {
+                int64_t at = (int64_t)(t.row + warp % 4 * 16 + row) * width + first + chunk * CHUNK;
+                action((uint4 *)(mine + row * STAGING_STRIDE + chunk * CHUNK), (uint4 *)(g.out + at));
+            }
+        }
+    };
+    if (accumulate) {
+        for_each_chunk([](uint4 *shared, uint4 *global) { *shared = *global; });
+        __syncwarp();
+    }
+#pragma unroll
+    for (int n = 0; n < 8; n++) {
+        int at = n * 8 + fragment_column();
+        float bias_low = 0.0f, bias_high = 0.0f;
+        if (!TO_X && g.bias != nullptr && first + at < end) {
+            bias_low = __bfloat162float(g.bias[first + at]);
+            bias_high = __bfloat162float(g.bias[first + at + 1]);
+        }
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            bf16 *to = mine + (fragment_row() + half * 8) * STAGING_STRIDE + at;
+            float low = sums[n][half * 2] * scale + bias_low, high = sums[n][half * 2 + 1] * scale + bias_high;
+            if (accumulate) {
+                low += __bfloat162float(to[0]);
+                high += __bfloat162float(to[1]);
+            }
+            *(uint32_t *)to = pack(low, high);
+        }
+    }
+    __syncwarp();
+    for_each_chunk([](uint4 *shared, uint4 *global) { *global = *shared; });
+    __syncwarp();
+}
+
+template <int K, bool TO_X, bool MASKED>
+__device__ void expand_tile(const Arguments &g, const plora_tile &t) {
+    constexpr int S = ROWS * K, STAGE = S + EXPAND_COLUMNS * K;
+    bf16 *stages = (bf16 *)shared_memory();
+    bf16 *staging = stages + EXPAND_STAGES * STAGE;
+    Piece *pieces = (Piece *)(staging + THREADS / 32 * 16 * STAGING_STRIDE);
+    int count = list_pieces<K, TO_X>(g, t, pieces);
+    int steps = divide_up(t.columns, EXPAND_COLUMNS) * count;
+    const plora_term *terms = adapter_terms(g, t);
+    float scale = TO_X || t.part < 0 ? 1.0f : terms[t.part].scale;
+    auto load = [&](int step) {
+        bf16 *stage = stages + step % EXPAND_STAGES * STAGE;
+        const Piece &piece = pieces[step % count];
+        if (step < steps && piece.ranks > 0) {
+            expand_load<K, TO_X>(g, t, piece, stage, stage + S, t.column + step / count * EXPAND_COLUMNS);
+        }
+        copy_commit();
+    };
+    for (int step = 0; step < EXPAND_STAGES - 1; step++) load(step);
+    float sums[8][4] = {};
+    float total[8][4] = {};  // of the parts' masked sums
+    for (int step = 0; step < steps; step++) {
+        copy_wait<EXPAND_STAGES - 2>();
+        __syncthreads();
+        load(step + EXPAND_STAGES - 1);
+        bf16 *stage = stages + step % EXPAND_STAGES * STAGE;
+        const Piece &piece = pieces[step % count];
+        int column = t.column + step / count * EXPAND_COLUMNS;
+        expand_multiply<K, TO_X>(sums, stage, stage + S, piece.ranks);
+        if (MASKED && piece.ends_part >= 0) add_masked(g, t, mask_of(g, terms, piece.ends_part), total, sums, column);
+        if (step % count == count - 1) {
+            float(&result)[8][4] = MASKED ? total : sums;
+            expand_store<TO_X>(g, t, result, scale, staging, column);
+#pragma unroll
+            for (int n = 0; n < 8; n++) result[n][0] = result[n][1] = result[n][2] = result[n][3] = 0.0f;
+        }
+    }
+    copy_wait<0>();
+}
+
+template <int K>
+__global__ void __launch_bounds__(THREADS, 4) expand_kernel(Arguments g) {
+    begin_kernel();
+    const plora_tile t = g.tiles[blockIdx.x];
+    expand_tile<K, false, false>(g, t);
+}
+
+// ---- gradient a: sums over all rows of a segment ----
+
+template <int M>
+__device__ void gradient_a_load(const Arguments &g, const plora_tile &t, bf16 *x_tile, bf16 *s_tile, int row0) {
+#pragma unroll
+    for (int i = 0; i < ROWS * GRADIENT_A_COLUMNS / CHUNK / THREADS; i++) {
+        int row = threadIdx.x / 16 + i * 16, chunk = threadIdx.x % 16;
+        bool valid = row0 + row < t.rows && chunk * CHUNK < t.columns;
+        const bf16 *from = g.x + (valid ? (int64_t)(t.row + row0 + row) * g.inputs + t.column + chunk * CHUNK : 0);
+        copy_async(chunk_at<GRADIENT_A_COLUMNS>(x_tile, row, chunk), from, valid ? 16 : 0);
+    }
+    const bf16 *s = g.low_rank_gradient + t.low_rank + t.rank;
+    for (int i = threadIdx.x; i < ROWS * M / CHUNK; i += THREADS) {
+        int row = i / (M / CHUNK), chunk = i % (M / CHUNK);
+        bool valid = row0 + row < t.rows && chunk * CHUNK < t.ranks;
+        copy_async(chunk_at<M>(s_tile, row, chunk), valid ? s + (int64_t)(row0 + row) * t.stride + chunk * CHUNK : s,
+                   valid ? 16 : 0);
+    }
+}
+
+// Masks the chunks that this thread copied.
+__device__ void gradient_a_drop(const Arguments &g, const plora_tile &t, const Mask &mask, bf16 *x_tile, int row0) {
+    int chunk = threadIdx.x % 16;
+    int quad = (t.column + chunk * CHUNK) / 4;
+    uint64_t first = column_key(mask.module, quad);
+    uint64_t second = column_key(mask.module, quad + 1);
+#pragma unroll
+    for (int i = 0; i < ROWS * GRADIENT_A_COLUMNS / CHUNK / THREADS; i++) {
+        int row = threadIdx.x / 16 + i * 16;
+        if (row0 + row < t.rows) {
+            uint4 *at = (uint4 *)chunk_at<GRADIENT_A_COLUMNS>(x_tile, row, chunk);
+            *at = drop(*at, (uint64_t)g.keys[t.row + row0 + row], first, second, mask.threshold);
+        }
+    }
+}
+
+// Adds two neighbours to memory that is aligned to eight bytes, or not.
+__device__ inline void add_pair(float *to, float low, float high, bool second) {
+    if (second && ((uintptr_t)to & 7) == 0) {
+        float2 old = *(float2 *)to;
+        *(float2 *)to = {old.x + low, old.y + high};
+    } else {
+        to[0] += low;
+        if (second) to[1] += high;
+    }
+}
+
+template <int M>
+__device__ void gradient_a_tile(const Arguments &g, const plora_tile &t) {
+    constexpr int X = ROWS * GRADIENT_A_COLUMNS, STAGE = X + ROWS * M;
+    constexpr int WARPS_M = M / 16 < 4 ? M / 16 : 4;                      // warps along the ranks
+    constexpr int SLABS = M / 16 / WARPS_M;                              // 16 ranks each, of a warp
+    constexpr int BLOCKS = GRADIENT_A_COLUMNS / 8 / (8 / WARPS_M);        // 8 columns each, of a warp
+    bf16 *stages = (bf16 *)shared_memory();
+    const plora_term *terms = adapter_terms(g, t);
+    Mask mask = mask_of(g, terms, t.part);
+    int steps = divide_up(t.rows, ROWS);
+    int warp = threadIdx.x / 32;
+    int m0 = warp % WARPS_M * SLABS * 16, n0 = warp / WARPS_M * BLOCKS * 8;
+    float sums[SLABS][BLOCKS][4] = {};
+    auto load = [&](int step) {
+        bf16 *stage = stages + step % GRADIENT_A_STAGES * STAGE;
+        if (step < steps) gradient_a_load<M>(g, t, stage, stage + X, step * ROWS);
+        copy_commit();
+    };
+    for (int step = 0; step < GRADIENT_A_STAGES - 1; step++) load(step);
+    for (int step = 0; step < steps; step++) {
+        bf16 *stage = stages + step % GRADIENT_A_STAGES * STAGE;
+        copy_wait<GRADIENT_A_STAGES - 2>();
+        if (mask.threshold != 0) gradient_a_drop(g, t, mask, stage, step * ROWS);
+        __syncthreads();
+        load(step + GRADIENT_A_STAGES - 1);
+        int rows = min(ROWS, t.rows - step * ROWS);
+#pragma unroll
+        for (int k = 0; k < ROWS; k += 16) {
+            if (k < rows) {
+                uint32_t left[SLABS][4], right[4];
+#pragma unroll
+                for (int slab = 0; slab < SLABS; slab++) load_left_transposed<M>(left[slab], stage + X, m0 + slab * 16, k);
+#pragma unroll
+                for (int n = 0; n < BLOCKS; n += 2) {
+                    load_right_transposed<GRADIENT_A_COLUMNS>(right, stage, n0 + n * 8, k);
+#pragma unroll
+                    for (int slab = 0; slab < SLABS; slab++) {
+                        multiply(sums[slab][n], left[slab], right[0], right[1]);
+                        multiply(sums[slab][n + 1], left[slab], right[2], right[3]);
+                    }
+                }
+            }
+        }
+    }
+    copy_wait<0>();
+#pragma unroll
+    for (int slab = 0; slab < SLABS; slab++) {
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            int m = m0 + slab * 16 + fragment_row() + half * 8, rank;
+            const plora_term *term = m < t.ranks ? term_at(terms, g.parts, t.rank + m, rank) : nullptr;
+            if (term != nullptr) {
+                float *row = term->gradient_a + (int64_t)rank * g.inputs + t.column;
+                float2 old[BLOCKS];
+#pragma unroll
+                for (int n = 0; n < BLOCKS; n++) {
+                    int column = n0 + n * 8 + fragment_column();
+                    old[n] = column < t.columns ? *(float2 *)(row + column) : float2{0.0f, 0.0f};
+                }
+#pragma unroll
+                for (int n = 0; n < BLOCKS; n++) {
+                    int column = n0 + n * 8 + fragment_column();
+                    float low = sums[slab][n][half * 2] * mask.keep_scale;
+                    float high = sums[slab][n][half * 2 + 1] * mask.keep_scale;
+                    if (column < t.columns) *(float2 *)(row + column) = {old[n].x + low, old[n].y + high};
+                }
+            }
+        }
+    }
+}
+
+// The first blocks take gradient a, the others gradient x: one reads while the other writes. Large: with tiles of 128 ranks,
+// whose sums take more registers.
+template <int K, bool LARGE, bool MASKED>
+__global__ void __launch_bounds__(THREADS, LARGE || MASKED ? 2 : 3) gradient_ax_kernel(Arguments g, int a_first, int a_count, int x_first) {
+    begin_kernel();
+    int block = (int)blockIdx.x;
+    if (block >= a_count) {
+        const plora_tile t = g.tiles[x_first + block - a_count];
+        expand_tile<K, true, MASKED>(g, t);
+        return;
+    }
+    const plora_tile t = g.tiles[a_first + block];
+    if (t.ranks <= 16) {
+        gradient_a_tile<16>(g, t);
+    } else if (t.ranks <= 32) {
+        gradient_a_tile<32>(g, t);
+    } else if (!LARGE || t.ranks <= 64) {
+        gradient_a_tile<64>(g, t);
+    } else if constexpr (LARGE) {
+        gradient_a_tile<128>(g, t);
+    }
+}
+
+// ---- gradient b: dB and dS from one pass over dY ----
+
+template <int R, int N>
+__device__ void gradient_b_load_s(const Arguments &g, const plora_tile &t, bf16 *s_tile, int row0) {
+    const bf16 *s = g.low_rank + t.low_rank + t.rank;
+    for (int i = threadIdx.x; i < R * N / CHUNK; i += THREADS) {
+        int row = i / (N / CHUNK), chunk = i % (N / CHUNK);
+        bool valid = row0 + row < t.rows && chunk * CHUNK < t.ranks;
+        copy_async(chunk_at<N>(s_tile, row, chunk), valid ? s + (int64_t)(row0 + row) * t.stride + chunk * CHUNK : s,
+                   valid ? 16 : 0);
+    }
+}
+
+template <int R, int N>
+__device__ void gradient_b_load(
+    const Arguments &g, const plora_tile &t, const plora_term &term, bf16 *dy_tile, bf16 *b_tile, int row0, int column) {
+    constexpr int C = GRADIENT_B_COLUMNS;
+    int end = t.column + t.columns;
+#pragma unroll
+    for (int i = 0; i < R / 32; i++) {
+        int row = threadIdx.x / 8 + i * 32, chunk = threadIdx.x % 8;
+        bool valid = row0 + row < t.rows && column + chunk * CHUNK < end;
+        const bf16 *from = g.dy + (valid ? (int64_t)(t.row + row0 + row) * g.outputs + column + chunk * CHUNK : 0);
+        copy_async(chunk_at<C>(dy_tile, row, chunk), from, valid ? 16 : 0);
+    }
+    for (int i = threadIdx.x; i < C * N / CHUNK; i += THREADS) {
+        int row = i / (N / CHUNK), chunk = i % (N / CHUNK);
+        int bytes = column + row < end ? min(max(term.rank - t.part_rank - chunk * CHUNK, 0), CHUNK) * 2 : 0;
+        const bf16 *from =
+            (const bf16 *)term.b + (int64_t)(column + row - t.part_column) * term.b_stride + t.part_rank + chunk * CHUNK;
+        copy_async(chunk_at<N>(b_tile, row, chunk), bytes > 0 ? from : g.dy, bytes);
+    }
+}
+
+// One 8 x 8 block's right operand of the two that were loaded.
+__device__ inline void multiply_one(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[4], bool second) {
+    multiply(d, a, second ? b[2] : b[0], second ? b[3] : b[1]);
+}
+
+// Sums of BLOCKS x 8 columns from n0: pairs of blocks, or one block of a pair.
+template <int BLOCKS, int COLUMNS, int SLABS>
+__device__ inline void multiply_transposed(
+    float (&sums)[SLABS][BLOCKS][4], const uint32_t (&left)[SLABS][4], bf16 *tile, int n0, int k) {
+    uint32_t right[4];
+    if constexpr (BLOCKS == 1) {
+        load_right_transposed<COLUMNS>(right, tile, n0 / 16 * 16, k);
+#pragma unroll
+        for (int slab = 0; slab < SLABS; slab++) multiply_one(sums[slab][0], left[slab], right, n0 % 16 != 0);
+    } else {
+#pragma unroll
+        for (int n = 0; n < BLOCKS; n += 2) {
+            load_right_transposed<COLUMNS>(right, tile, n0 + n * 8, k);
+#pragma unroll
+            for (int slab = 0; slab < SLABS; slab++) {
+                multiply(sums[slab][n], left[slab], right[0], right[1]);
+                multiply(sums[slab][n + 1], left[slab], right[2], right[3]);
+            }
+        }
+    }
+}
+
+// dB of 64 outputs over the rows of one group.
+template <int R, int N>
+__device__ void gradient_b_add(
+    const plora_tile &t, const plora_term &term, bf16 *dy_tile, bf16 *s_tile, int rows, int column) {
+    constexpr int BLOCKS = N / 16;
+    int warp = threadIdx.x / 32;
+    int m0 = warp % 4 * 16, n0 = warp / 4 * BLOCKS * 8;
+    float sums[1][BLOCKS][4] = {};
+#pragma unroll 4
+    for (int k = 0; k < R; k += 16) {
+        if (k < rows) {
+            uint32_t left[1][4];
+            load_left_transposed<GRADIENT_B_COLUMNS>(left[0], dy_tile, m0, k);
+            multiply_transposed<BLOCKS, N, 1>(sums, left, s_tile, n0, k);
+        }
+    }
+    int end = t.column + t.columns;
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        int output = column + m0 + fragment_row() + half * 8;
+        float *row = term.gradient_b + (int64_t)(output - t.part_column) * term.rank;
+#pragma unroll
+        for (int n = 0; n < BLOCKS; n++) {
+            int rank = t.part_rank + n0 + n * 8 + fragment_column();
+            bool inside = output < end && rank < t.part_rank + t.ranks && rank < term.rank;
+            float low = sums[0][n][half * 2] * term.scale, high = sums[0][n][half * 2 + 1] * term.scale;
+            if (inside) add_pair(row + rank, low, high, rank + 1 < term.rank);
+        }
+    }
+}
+
+template <int R, int N>
+struct GradientS {
+    static constexpr int WARPS_M = R / 16 < 8 ? R / 16 : 8;
+    static constexpr int SLABS = R / 16 / WARPS_M;
+    static constexpr int BLOCKS = N / 8 / (8 / WARPS_M);
+    float sums[SLABS][BLOCKS][4];
+
+    __device__ int m0() const { return (int)threadIdx.x / 32 % WARPS_M * SLABS * 16; }
+    __device__ int n0() const { return (int)threadIdx.x / 32 / WARPS_M * BLOCKS * 8; }
+
+    __device__ void add(bf16 *dy_tile, bf16 *b_tile) {
+#pragma unroll
+        for (int k = 0; k < GRADIENT_B_COLUMNS; k += 16) {
+            uint32_t left[SLABS][4];
+#pragma unroll
+            for (int slab = 0; slab < SLABS; slab++) {
+                load_left<GRADIENT_B_COLUMNS>(left[slab], dy_tile, m0() + slab * 16, k);
+            }
+            multiply_transposed<BLOCKS, N, SLABS>(sums, left, b_tile, n0(), k);
+        }
+    }
+
+    __device__ void store(const Arguments &g, const plora_tile &t, float scale, int row0) const {
+#pragma unroll
+        for (int slab = 0; slab < SLABS; slab++) {
+#pragma unroll
+            for (int half = 0; half < 2; half++) {
+                int row = row0 + m0() + slab * 16 + fragment_row() + half * 8;
+#pragma unroll
+                for (int n = 0; n < BLOCKS; n++) {
+                    int column = n0() + n * 8 + fragment_column();
+                    if (row < t.rows && column < t.ranks) {
+                        float low = sums[slab][n][half * 2] * scale, high = sums[slab][n][half * 2 + 1] * scale;
+                        if (t.partial < 0) {
+                            int64_t at = t.low_rank + (int64_t)row * t.stride + t.rank + column;
+                            *(uint32_t *)(g.low_rank_gradient + at) = pack(low, high);
+                        } else {
+                            *(float2 *)(g.partials + t.partial + (int64_t)row * t.ranks + column) = {low, high};
+                        }
+                    }
+                }
+            }
+        }
+    }
+};
+
+template <int R, int N>
+__device__ void gradient_b_tile(const Arguments &g, const plora_tile &t, int stage_count) {
+    constexpr int C = GRADIENT_B_COLUMNS, DY = R * C, STAGE = DY + C * N;
+    bf16 *s_tile = (bf16 *)shared_memory();
+    bf16 *stages = s_tile + R * N;
+    const plora_term term = adapter_terms(g, t)[t.part];
+    int steps = divide_up(t.columns, C);
+    for (int row0 = 0; row0 < t.rows; row0 += R) {
+        auto load = [&](int step) {
+            bf16 *stage = stages + step % stage_count * STAGE;
+            if (step < steps) gradient_b_load<R, N>(g, t, term, stage, stage + DY, row0, t.column + step * C);
+            copy_commit();
+        };
+        gradient_b_load_s<R, N>(g, t, s_tile, row0);
+        for (int step = 0; step < stage_count - 1; step++) load(step);
+        GradientS<R, N> gradient_s = {};
+        for (int step = 0; step < steps; step++) {
+            if (stage_count == 3) {
+                copy_wait<1>();
+            } else {
+                copy_wait<0>();
+            }
+            __syncthreads();
+            load(step + stage_count - 1);
+            bf16 *stage = stages + step % stage_count * STAGE;
+            gradient_s.add(stage, stage + DY);
+            gradient_b_add<R, N>(t, term, stage, s_tile, min(R, t.rows - row0), t.column + step * C);
+        }
+        gradient_s.store(g, t, term.scale, row0);
+        copy_wait<0>();
+        __syncthreads();
+    }
+}
+
+// Large: the shapes whose sums take half of the registers.
+template <bool LARGE>
+__global__ void __launch_bounds__(THREADS, LARGE ? 1 : 2) gradient_b_kernel(Arguments g, int shared) {
+    begin_kernel();
+    const plora_tile t = g.tiles[blockIdx.x];
+    int n = round_ranks(t.ranks);
+    int rows = gradient_b_rows(t.rows, n, shared);
+    int stages = gradient_b_stages(rows, n, shared);
+    switch (rows * 1000 + n) {
+        case 64016: return gradient_b_tile<64, 16>(g, t, stages);
+        case 64032: return gradient_b_tile<64, 32>(g, t, stages);
+        case 64064: return gradient_b_tile<64, 64>(g, t, stages);
+        case 128016: return gradient_b_tile<128, 16>(g, t, stages);
+        case 128032: return gradient_b_tile<128, 32>(g, t, stages);
+        case 128064: return gradient_b_tile<128, 64>(g, t, stages);
+        case 256016: return gradient_b_tile<256, 16>(g, t, stages);
+        case 256032: return gradient_b_tile<256, 32>(g, t, stages);
+        default:
+            if constexpr (LARGE) {
+                if (rows == 64) return gradient_b_tile<64, 128>(g, t, stages);
+                if (rows == 128) return gradient_b_tile<128, 128>(g, t, stages);
+                return gradient_b_tile<256, 64>(g, t, stages);
+            }
+    }
+}
+
+// ---- launches ----
+
+int expand_shared(int k) {
+    int tiles = EXPAND_STAGES * (ROWS + EXPAND_COLUMNS) * k + THREADS / 32 * 16 * STAGING_STRIDE;
+    return tiles * 2 + MAX_PIECES * (int)sizeof(Piece);
+}
+
+int step_ranks(const plora_lora_plan *plan) { return plan->largest_rank <= 16 ? 16 : plan->largest_rank <= 32 ? 32 : 64; }
+
+template <int K>
+int launch_gradient_ax(const plora_lora_plan *plan, const Arguments &g, void *stream) {
+    int a = plan->count[PLORA_GRADIENT_A];
+    int x = g.out == nullptr ? 0 : plan->count[PLORA_GRADIENT_X];
+    int a_shared = a == 0 ? 0 : GRADIENT_A_STAGES * ROWS * (GRADIENT_A_COLUMNS + plan->gradient_a_ranks) * 2;
+    int shared = x == 0 || a_shared > expand_shared(K) ? a_shared : expand_shared(K);
+    bool large = plan->gradient_a_ranks > 64, masked = plan->drops && g.keys != nullptr;
+    auto kernel = large ? (masked ? gradient_ax_kernel<K, true, true> : gradient_ax_kernel<K, true, false>)
+                        : (masked ? gradient_ax_kernel<K, false, true> : gradient_ax_kernel<K, false, false>);
+    return launch(kernel, a + x, THREADS, shared, stream, g, plan->first[PLORA_GRADIENT_A], a, plan->first[PLORA_GRADIENT_X]);
+}
+
+Arguments arguments(
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *keys, const void *x,
+    void *workspace) {
+    Arguments g = {};
+    g.tiles = tiles;
+    g.terms = terms;
+    g.keys = keys;
+    g.x = (const bf16 *)x;
+    g.low_rank_gradient = (bf16 *)workspace;
+    g.partials = (float *)((char *)workspace + (plan->low_rank_elements * 2 + 255) / 256 * 256);
+    g.parts = plan->parts;
+    g.inputs = plan->inputs;
+    g.outputs = plan->outputs;
+    return g;
+}
+
+}  // namespace
+}  // namespace plora
+
+using namespace plora;
+
+int plora_lora_forward(
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
+    void *low_rank, void *y, const void *bias, int32_t accumulate, void *workspace, void *stream) {
+    Arguments g = arguments(plan, tiles, terms, dropout_keys, x, workspace);
+    g.low_rank = (bf16 *)low_rank;
+    g.out = (bf16 *)y;
+    g.bias = (const bf16 *)bias;
+    g.accumulate = accumulate;
+    int stage = (ROWS + plan->shrink_ranks) * SHRINK_DEPTH * 2;
+    int shared = SHRINK_STAGES * stage + plan->shrink_ranks * (int)sizeof(void *);
+    g.tiles = tiles + plan->first[PLORA_SHRINK];
+    PLORA_TRY(launch(shrink_kernel, plan->count[PLORA_SHRINK], SHRINK_THREADS, shared, stream, g));
+    PLORA_TRY(launch(reduce_kernel, plan->count[PLORA_SHRINK_REDUCE], THREADS, 0, stream,
+                     tiles + plan->first[PLORA_SHRINK_REDUCE], g.partials, g.low_rank));
+    int k = step_ranks(plan);
+    auto kernel = k == 16 ? expand_kernel<16> : k == 32 ? expand_kernel<32> : expand_kernel<64>;
+    g.tiles = tiles + plan->first[PLORA_EXPAND];
+    return launch(kernel, plan->count[PLORA_EXPAND], THREADS, expand_shared(k), stream, g);
+}
+
+int plora_lora_backward(
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
+    const void *low_rank, const void *dy, void *dx, void *workspace, void *stream) {
+    Arguments g = arguments(plan, tiles, terms, dropout_keys, x, workspace);
+    g.low_rank = (bf16 *)low_rank;
+    g.dy = (const bf16 *)dy;
+    g.out = (bf16 *)dx;
+    g.tiles = tiles + plan->first[PLORA_GRADIENT_B];
+    auto kernel = plan->gradient_b_large ? gradient_b_kernel<true> : gradient_b_kernel<false>;
+    PLORA_TRY(launch(kernel, plan->count[PLORA_GRADIENT_B], THREADS, plan->gradient_b_shared, stream, g,
+                     plan->shared_memory));
+    PLORA_TRY(launch(reduce_kernel, plan->count[PLORA_GRADIENT_REDUCE], THREADS, 0, stream,
+                     tiles + plan->first[PLORA_GRADIENT_REDUCE], g.partials, g.low_rank_gradient));
+    g.tiles = tiles;
+    int k = step_ranks(plan);
+    auto launch_ax = k == 16 ? launch_gradient_ax<16> : k == 32 ? launch_gradient_ax<32> : launch_gradient_ax<64>;
+    return launch_ax(plan, g, stream);
+}

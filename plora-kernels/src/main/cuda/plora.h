@@ -1,0 +1,193 @@
+/*
+ * plora: the operations of a packed LoRA training step on CUDA.
+ *
+ * Conventions. Matrices are dense and row-major; rows are tokens. "bf16 (T, H)" names element type and shape. All pointers
+ * are device pointers unless said otherwise; every function enqueues on the stream given (a cudaStream_t) and returns at
+ * once. Nothing is allocated but what plora_blas_create makes; workspaces belong to the caller and must not be shared by
+ * calls that may overlap. Every pointer is aligned to 16 bytes.
+ *
+ * Functions return PLORA_OK or a code, with a message for the calling thread in plora_message(). The same calls on the same
+ * hardware give the same bits: no result depends on the order in which blocks run.
+ */
+#ifndef PLORA_H
+#define PLORA_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+    PLORA_OK = 0,
+    PLORA_INVALID = 1, /* an argument is out of range */
+    PLORA_CUDA = 2,    /* a CUDA call failed */
+    PLORA_BLAS = 3     /* cuBLAS is missing or a call failed */
+};
+
+/* What went wrong in the last failed call of this thread. */
+const char *plora_message(void);
+
+/* ---- devices ---- */
+
+typedef struct {
+    int32_t compute_capability; /* 90 for an H100 */
+    int32_t multiprocessors;
+    int32_t shared_memory; /* most bytes that one block can have */
+} plora_device;
+
+/* Describes the current device. */
+int plora_device_query(plora_device *device);
+
+/* ---- packed LoRA ---- */
+
+/* One adapter's low-rank term on one part of a projection: y += scale (drop(x) a^T) b^T. Rank 0: the adapter has none. */
+typedef struct {
+    const void *a;     /* bf16 (rank, inputs) */
+    const void *b;     /* bf16 (outputs of the part, b_stride) */
+    float *gradient_a; /* f32 (rank, inputs), accumulates */
+    float *gradient_b; /* f32 (outputs of the part, rank), accumulates */
+    int32_t rank;      /* 0..256 */
+    int32_t b_stride;  /* a multiple of 8, at least rank; what lies beyond rank is not read */
+    float scale;
+    uint32_t drop_threshold; /* dropped where 16 random bits are below this; 0 for no dropout */
+    float keep_scale;        /* what kept elements are multiplied by */
+    int32_t module;          /* keys the masks */
+} plora_term;
+
+/* Everything that the launch plan of a projection depends on; host memory. */
+typedef struct {
+    int32_t adapters;
+    int32_t parts;   /* at most 8 */
+    int32_t inputs;  /* a multiple of 8 */
+    int32_t outputs; /* a multiple of 8, all parts together */
+    const int32_t *adapter_starts; /* (adapters + 1): first row of each adapter, then the number of rows */
+    const int32_t *part_from;      /* (parts): output columns from .. to - 1, rising, multiples of 8 */
+    const int32_t *part_to;        /* (parts) */
+    const int32_t *ranks;          /* (adapters, parts) */
+    const int32_t *drops;          /* (adapters, parts): whether the term has dropout */
+} plora_lora_shape;
+
+/* One piece of work of one block. */
+typedef struct {
+    int32_t adapter;
+    int32_t part;            /* -1: all parts of the adapter side by side, or none */
+    int32_t row, rows;       /* rows of the batch */
+    int32_t rank, ranks;     /* low-rank columns of the adapter, all parts side by side, each padded to 8 */
+    int32_t part_rank;       /* the same column counted within the part */
+    int32_t column, columns; /* of the inputs or of the outputs */
+    int32_t part_column;     /* first output column of the part */
+    int32_t stride;          /* low-rank columns of the adapter */
+    int32_t splits;          /* partial sums to add up */
+    int64_t low_rank;        /* element where the adapter's row `row` starts in the low-rank buffer */
+    int64_t partial;         /* element where the partial sums start, or -1 */
+    int64_t split_stride;    /* elements from one partial sum to the next */
+} plora_tile;
+
+enum {
+    PLORA_SHRINK,          /* S = drop(X) A^T, split along the inputs */
+    PLORA_SHRINK_REDUCE,   /* adds up its partial sums */
+    PLORA_EXPAND,          /* Y = scale S B^T */
+    PLORA_GRADIENT_B,      /* dB and dS, one pass over dY */
+    PLORA_GRADIENT_REDUCE, /* adds up the partial sums of dS */
+    PLORA_GRADIENT_X,      /* dX = mask(dS A) */
+    PLORA_GRADIENT_A,      /* dA = dS^T drop(X) */
+    PLORA_LISTS
+};
+
+/* A launch plan: one list of tiles for each launch, in one buffer. Valid for any layer with the same shape. */
+typedef struct {
+    int32_t first[PLORA_LISTS]; /* first tile of each list */
+    int32_t count[PLORA_LISTS];
+    int32_t tiles;
+    int32_t parts;
+    int32_t inputs;
+    int32_t outputs;
+    int32_t largest_rank;      /* of one term */
+    int32_t shrink_ranks;      /* largest tile's ranks, rounded up to a size that kernels are built for */
+    int32_t gradient_a_ranks;  /* likewise */
+    int32_t shared_memory;     /* most bytes that a block can have, as the device says */
+    int32_t gradient_b_shared; /* bytes that its blocks need */
+    int32_t drops;             /* whether any term has dropout */
+    int32_t gradient_b_large;  /* whether a tile needs the variant with many registers */
+    int64_t low_rank_elements; /* bf16 elements of the buffer for S */
+    int64_t workspace_bytes;   /* for forward or backward */
+} plora_lora_plan;
+
+/*
+ * Makes the launch plan on the host, without a GPU. Where tiles is null only the sizes are computed.
+ *
+ * tiles: host memory for `capacity` tiles, for the caller to copy to the device
+ */
+int plora_lora_make_plan(
+    const plora_lora_shape *shape, const plora_device *device, plora_lora_plan *plan, plora_tile *tiles, int32_t capacity);
+
+/*
+ * The low-rank terms of all adapters: y (+)= bias + scale (drop(x) a^T) b^T. Three launches.
+ *
+ * tiles: the plan's; terms: (adapters, parts); dropout_keys: int64 (T), or null for no dropout
+ * x: bf16 (T, inputs); low_rank: bf16, receives drop(x) a^T for the backward pass; y: bf16 (T, outputs)
+ * bias: bf16 (outputs), or null; accumulate: whether the result is added to y
+ */
+int plora_lora_forward(
+    const plora_lora_plan *plan,
+    const plora_tile *tiles,
+    const plora_term *terms,
+    const int64_t *dropout_keys,
+    const void *x,
+    void *low_rank,
+    void *y,
+    const void *bias,
+    int32_t accumulate,
+    void *workspace,
+    void *stream);
+
+/*
+ * Backward of plora_lora_forward: adds to the terms' gradients and overwrites dx with mask(dS a), to which the frozen
+ * product adds its own. Three launches.
+ *
+ * dy: bf16 (T, outputs); dx: bf16 (T, inputs), or null
+ */
+int plora_lora_backward(
+    const plora_lora_plan *plan,
+    const plora_tile *tiles,
+    const plora_term *terms,
+    const int64_t *dropout_keys,
+    const void *x,
+    const void *low_rank,
+    const void *dy,
+    void *dx,
+    void *workspace,
+    void *stream);
+
+/* ---- frozen products, by cuBLAS ---- */
+
+typedef struct plora_blas plora_blas;
+
+/*
+ * Loads cuBLAS (13, 12 or 11, whichever is there) and makes a handle on the current device.
+ *
+ * library: path of libcublas, or null to search
+ * workspace: device memory that cuBLAS may use, so that it allocates none itself
+ */
+int plora_blas_create(const char *library, void *workspace, int64_t workspace_bytes, plora_blas **blas);
+
+int plora_blas_destroy(plora_blas *blas);
+
+/* The version of cuBLAS as it gives it, such as 130002. */
+int32_t plora_blas_version(const plora_blas *blas);
+
+/* y = x w^T + beta y. x bf16 (rows, inputs), w bf16 (outputs, inputs), y bf16 (rows, outputs). */
+int plora_linear(
+    plora_blas *blas, const void *x, const void *w, void *y, int32_t rows, int32_t inputs, int32_t outputs, float beta,
+    void *stream);
+
+/* dx = dy w + beta dx. */
+int plora_linear_backward(
+    plora_blas *blas, const void *dy, const void *w, void *dx, int32_t rows, int32_t inputs, int32_t outputs, float beta,
+    void *stream);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
