@@ -9,8 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <algorithm>
 #include <utility>
 #include <vector>
+
+using std::max;
+using std::min;
+
+inline float __uint_as_float(uint32_t bits) {
+    float value;
+    memcpy(&value, &bits, 4);
+    return value;
+}
 
 extern "C" void plora_switch_fiber(void **save, void *load);
 
@@ -157,6 +167,8 @@ int launch(void (*kernel)(Parameters...), int blocks, int threads, int shared, v
 
 }  // namespace plora
 
+#undef __launch_bounds__
+#define __launch_bounds__(...)
 #define threadIdx plora::emulation::thread_index
 #define blockIdx plora::emulation::block_index
 #define gridDim plora::emulation::grid_size
