@@ -73,13 +73,26 @@ __device__ inline void multiply(float (&d)[4], const uint32_t (&a)[4], uint32_t 
 
 __device__ inline float shuffle_xor(float value, int mask) { return __shfl_xor_sync(0xffffffffu, value, mask); }
 
-// Lets the next kernel of the stream start, then waits for the one before. Every kernel begins with it.
-__device__ inline void begin_kernel() {
+// Lets the next kernel of the stream start while this one drains, and waits for the one before. Every kernel calls it
+// before it touches memory that another kernel writes; plans and tables of pointers may be read earlier.
+__device__ inline void wait_for_previous() {
 #if __CUDA_ARCH__ >= 900
     asm volatile("griddepcontrol.launch_dependents;");
     asm volatile("griddepcontrol.wait;" ::: "memory");
 #endif
 }
+
+// Adds two neighbours, aligned to eight bytes, without waiting for what is there.
+__device__ inline void add_pair(float *to, float low, float high) {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("red.global.add.v2.f32 [%0], {%1, %2};" ::"l"(to), "f"(low), "f"(high) : "memory");
+#else
+    float2 old = *(float2 *)to;
+    *(float2 *)to = {old.x + low, old.y + high};
+#endif
+}
+
+__device__ inline uint32_t shuffle_xor(uint32_t value, int mask) { return __shfl_xor_sync(0xffffffffu, value, mask); }
 
 #endif
 
@@ -150,6 +163,18 @@ __device__ inline uint32_t pack(float low, float high) {
 
 __device__ inline uint4 pack(const float (&f)[8]) {
     return {pack(f[0], f[1]), pack(f[2], f[3]), pack(f[4], f[5]), pack(f[6], f[7])};
+}
+
+// Exchanges 2 x 8 bf16 accumulators of four blocks of 8 columns between the four threads that share a row: thread t of them
+// gets all eight columns of block t.
+__device__ inline uint4 gather_block(const uint32_t (&pairs)[4]) {
+    bool odd = threadIdx.x & 1, upper = threadIdx.x & 2;
+    // after this round, pairs of blocks whose lowest bit is this thread's: [0], [1] of blocks b and b + 2 from the even thread
+    uint32_t a = shuffle_xor(odd ? pairs[0] : pairs[1], 1), b = shuffle_xor(odd ? pairs[2] : pairs[3], 1);
+    uint32_t low[2] = {odd ? a : pairs[0], odd ? pairs[1] : a};    // block odd, columns of the even and the odd thread
+    uint32_t high[2] = {odd ? b : pairs[2], odd ? pairs[3] : b};   // block odd + 2
+    uint32_t c = shuffle_xor(upper ? low[0] : high[0], 2), d = shuffle_xor(upper ? low[1] : high[1], 2);
+    return upper ? uint4{c, d, high[0], high[1]} : uint4{low[0], low[1], c, d};
 }
 
 // ---- dropout: the same function as io.plora.kernels.Dropout ----

@@ -61,24 +61,27 @@ __device__ Mask mask_of(const Arguments &g, const plora_term *terms, int part) {
 
 // ---- shrink ----
 
-template <int N>
-__device__ void shrink_load(
-    const Arguments &g, const plora_tile &t, const bf16 *const *a_rows, bf16 *x_tile, bf16 *a_tile, int step) {
+__device__ void shrink_load_x(const Arguments &g, const plora_tile &t, bf16 *x_tile, int step) {
     int chunk = threadIdx.x % 8;
     int column = t.column + step * SHRINK_DEPTH + chunk * CHUNK;
-    bool inside = column < t.column + t.columns;
 #pragma unroll
     for (int i = 0; i < ROWS / 16; i++) {
         int row = threadIdx.x / 8 + i * 16;
-        bool valid = inside && row < t.rows;
+        bool valid = column < t.column + t.columns && row < t.rows;
         const bf16 *from = g.x + (valid ? (int64_t)(t.row + row) * g.inputs + column : 0);
         copy_async(chunk_at<SHRINK_DEPTH>(x_tile, row, chunk), from, valid ? 16 : 0);
     }
+}
+
+template <int N>
+__device__ void shrink_load_a(const Arguments &g, const plora_tile &t, const bf16 *const *a_rows, bf16 *a_tile, int step) {
+    int chunk = threadIdx.x % 8;
+    int column = t.column + step * SHRINK_DEPTH + chunk * CHUNK;
 #pragma unroll
     for (int i = 0; i < N / 16; i++) {
         int row = threadIdx.x / 8 + i * 16;
         const bf16 *a_row = a_rows[row];
-        bool valid = inside && a_row != nullptr;
+        bool valid = column < t.column + t.columns && a_row != nullptr;
         copy_async(chunk_at<SHRINK_DEPTH>(a_tile, row, chunk), valid ? a_row + column : g.x, valid ? 16 : 0);
     }
 }
@@ -147,24 +150,26 @@ __device__ void shrink_tile(const Arguments &g, const plora_tile &t) {
         const plora_term *term = n < t.ranks ? term_at(terms, g.parts, t.rank + n, rank) : nullptr;
         a_rows[n] = term == nullptr ? nullptr : (const bf16 *)term->a + (int64_t)rank * g.inputs;
     }
-    __syncthreads();
     Mask mask = mask_of(g, terms, t.part);
     int steps = divide_up(t.columns, SHRINK_DEPTH);
     float sums[N / 8][4] = {};
-    for (int step = 0; step < SHRINK_STAGES - 1; step++) {
-        bf16 *stage = stages + step * STAGE;
-        if (step < steps) shrink_load<N>(g, t, a_rows, stage, stage + X, step);
+    auto load = [&](int step) {
+        bf16 *stage = stages + step % SHRINK_STAGES * STAGE;
+        if (step < steps) {
+            shrink_load_x(g, t, stage, step);
+            shrink_load_a<N>(g, t, a_rows, stage + X, step);
+        }
         copy_commit();
-    }
+    };
+    __syncthreads();
+    wait_for_previous();
+    for (int step = 0; step < SHRINK_STAGES - 1; step++) load(step);
     for (int step = 0; step < steps; step++) {
         bf16 *stage = stages + step % SHRINK_STAGES * STAGE;
         copy_wait<SHRINK_STAGES - 2>();
         if (mask.threshold != 0) shrink_drop(g, t, mask, stage, step);
         __syncthreads();
-        int next = step + SHRINK_STAGES - 1;
-        bf16 *free = stages + next % SHRINK_STAGES * STAGE;
-        if (next < steps) shrink_load<N>(g, t, a_rows, free, free + X, next);
-        copy_commit();
+        load(step + SHRINK_STAGES - 1);
         shrink_multiply<N>(sums, stage, stage + X);
     }
     copy_wait<0>();
@@ -172,7 +177,6 @@ __device__ void shrink_tile(const Arguments &g, const plora_tile &t) {
 }
 
 __global__ void __launch_bounds__(SHRINK_THREADS, 4) shrink_kernel(Arguments g) {
-    begin_kernel();
     const plora_tile t = g.tiles[blockIdx.x];
     if (t.ranks <= 16) {
         shrink_tile<16>(g, t);
@@ -187,15 +191,15 @@ __global__ void __launch_bounds__(SHRINK_THREADS, 4) shrink_kernel(Arguments g) 
 
 // Adds the partial sums of S or dS in order.
 __global__ void __launch_bounds__(THREADS) reduce_kernel(const plora_tile *tiles, const float *partials, bf16 *low_rank) {
-    begin_kernel();
     const plora_tile t = tiles[blockIdx.x];
+    wait_for_previous();
     int quads = t.ranks / 4;
     for (int i = threadIdx.x; i < t.rows * quads; i += THREADS) {
         int row = i / quads;
         int column = i % quads * 4;
         const float *from = partials + t.partial + (int64_t)row * t.ranks + column;
         float4 sum = *(const float4 *)from;
-#pragma unroll 4
+#pragma unroll 8
         for (int split = 1; split < t.splits; split++) {
             float4 more = *(const float4 *)(from + split * t.split_stride);
             sum = {sum.x + more.x, sum.y + more.y, sum.z + more.z, sum.w + more.w};
@@ -321,88 +325,76 @@ __device__ void add_masked(
     }
 }
 
-constexpr int STAGING_STRIDE = 64 + CHUNK;  // a warp's 16 x 64 results; the padding avoids bank conflicts
+__device__ inline void add_eight(uint4 &to, const uint4 &more) {
+    float l[8], r[8];
+    unpack(to, l);
+    unpack(more, r);
+#pragma unroll
+    for (int i = 0; i < 8; i++) l[i] += r[i];
+    to = pack(l);
+}
 
-// Writes a warp's 16 x 64 results through shared memory, so that global memory sees whole lines.
+// Writes a warp's 16 x 64 results, eight columns a thread, 64 bytes a row together.
 template <bool TO_X>
-__device__ void expand_store(
-    const Arguments &g, const plora_tile &t, float (&sums)[8][4], float scale, bf16 *staging, int column) {
-    int warp = threadIdx.x / 32, lane = threadIdx.x & 31;
-    int first = column + warp / 4 * 64, end = t.column + t.columns;
+__device__ void expand_store(const Arguments &g, const plora_tile &t, float (&sums)[8][4], float scale, int column) {
+    int warp = threadIdx.x / 32;
     int width = TO_X ? g.inputs : g.outputs;
-    bf16 *mine = staging + warp * 16 * STAGING_STRIDE;
-    bool accumulate = !TO_X && g.accumulate;
-    auto for_each_chunk = [&](auto action) {
 #pragma unroll
-        for (int i = 0; i < 4; i++) {
-            int row = i * 4 + lane / 8, chunk = lane % 8;
-            if (warp % 4 * 16 + row < t.rows && first + chunk * CHUNK < end) {
-                int64_t at = (int64_t)(t.row + warp % 4 * 16 + row) * width + first + chunk * CHUNK;
-                action((uint4 *)(mine + row * STAGING_STRIDE + chunk * CHUNK), (uint4 *)(g.out + at));
+    for (int half = 0; half < 2; half++) {
+        int row = warp % 4 * 16 + fragment_row() + half * 8;
+#pragma unroll
+        for (int group = 0; group < 2; group++) {
+            uint32_t pairs[4];
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+                const float(&block)[4] = sums[group * 4 + i];
+                pairs[i] = pack(block[half * 2] * scale, block[half * 2 + 1] * scale);
+            }
+            uint4 result = gather_block(pairs);
+            int at = column + warp / 4 * 64 + group * 32 + (threadIdx.x & 3) * CHUNK;
+            if (row < t.rows && at < t.column + t.columns) {
+                uint4 *to = (uint4 *)(g.out + (int64_t)(t.row + row) * width + at);
+                if (!TO_X && g.bias != nullptr) add_eight(result, *(const uint4 *)(g.bias + at));
+                if (!TO_X && g.accumulate) add_eight(result, *to);
+                *to = result;
             }
         }
-    };
-    if (accumulate) {
-        for_each_chunk([](uint4 *shared, uint4 *global) { *shared = *global; });
-        __syncwarp();
     }
-#pragma unroll
-    for (int n = 0; n < 8; n++) {
-        int at = n * 8 + fragment_column();
-        float bias_low = 0.0f, bias_high = 0.0f;
-        if (!TO_X && g.bias != nullptr && first + at < end) {
-            bias_low = __bfloat162float(g.bias[first + at]);
-            bias_high = __bfloat162float(g.bias[first + at + 1]);
-        }
-#pragma unroll
-        for (int half = 0; half < 2; half++) {
-            bf16 *to = mine + (fragment_row() + half * 8) * STAGING_STRIDE + at;
-            float low = sums[n][half * 2] * scale + bias_low, high = sums[n][half * 2 + 1] * scale + bias_high;
-            if (accumulate) {
-                low += __bfloat162float(to[0]);
-                high += __bfloat162float(to[1]);
-            }
-            *(uint32_t *)to = pack(low, high);
-        }
-    }
-    __syncwarp();
-    for_each_chunk([](uint4 *shared, uint4 *global) { *global = *shared; });
-    __syncwarp();
 }
 
 template <int K, bool TO_X, bool MASKED>
 __device__ void expand_tile(const Arguments &g, const plora_tile &t) {
-    constexpr int S = ROWS * K, STAGE = S + EXPAND_COLUMNS * K;
+    constexpr int S = ROWS * K, STAGE = S + EXPAND_COLUMNS * K, STAGES = expand_stages(K);
     bf16 *stages = (bf16 *)shared_memory();
-    bf16 *staging = stages + EXPAND_STAGES * STAGE;
-    Piece *pieces = (Piece *)(staging + THREADS / 32 * 16 * STAGING_STRIDE);
+    Piece *pieces = (Piece *)(stages + STAGES * STAGE);
     int count = list_pieces<K, TO_X>(g, t, pieces);
     int steps = divide_up(t.columns, EXPAND_COLUMNS) * count;
     const plora_term *terms = adapter_terms(g, t);
     float scale = TO_X || t.part < 0 ? 1.0f : terms[t.part].scale;
     auto load = [&](int step) {
-        bf16 *stage = stages + step % EXPAND_STAGES * STAGE;
+        bf16 *stage = stages + step % STAGES * STAGE;
         const Piece &piece = pieces[step % count];
         if (step < steps && piece.ranks > 0) {
             expand_load<K, TO_X>(g, t, piece, stage, stage + S, t.column + step / count * EXPAND_COLUMNS);
         }
         copy_commit();
     };
-    for (int step = 0; step < EXPAND_STAGES - 1; step++) load(step);
+    wait_for_previous();
+    for (int step = 0; step < STAGES - 1; step++) load(step);
     float sums[8][4] = {};
     float total[8][4] = {};  // of the parts' masked sums
     for (int step = 0; step < steps; step++) {
-        copy_wait<EXPAND_STAGES - 2>();
+        copy_wait<STAGES - 2>();
         __syncthreads();
-        load(step + EXPAND_STAGES - 1);
-        bf16 *stage = stages + step % EXPAND_STAGES * STAGE;
+        load(step + STAGES - 1);
+        bf16 *stage = stages + step % STAGES * STAGE;
         const Piece &piece = pieces[step % count];
         int column = t.column + step / count * EXPAND_COLUMNS;
         expand_multiply<K, TO_X>(sums, stage, stage + S, piece.ranks);
         if (MASKED && piece.ends_part >= 0) add_masked(g, t, mask_of(g, terms, piece.ends_part), total, sums, column);
         if (step % count == count - 1) {
             float(&result)[8][4] = MASKED ? total : sums;
-            expand_store<TO_X>(g, t, result, scale, staging, column);
+            expand_store<TO_X>(g, t, result, scale, column);
 #pragma unroll
             for (int n = 0; n < 8; n++) result[n][0] = result[n][1] = result[n][2] = result[n][3] = 0.0f;
         }
@@ -412,7 +404,6 @@ __device__ void expand_tile(const Arguments &g, const plora_tile &t) {
 
 template <int K>
 __global__ void __launch_bounds__(THREADS, 4) expand_kernel(Arguments g) {
-    begin_kernel();
     const plora_tile t = g.tiles[blockIdx.x];
     expand_tile<K, false, false>(g, t);
 }
@@ -453,35 +444,38 @@ __device__ void gradient_a_drop(const Arguments &g, const plora_tile &t, const M
     }
 }
 
-// Adds two neighbours to memory that is aligned to eight bytes, or not.
-__device__ inline void add_pair(float *to, float low, float high, bool second) {
-    if (second && ((uintptr_t)to & 7) == 0) {
-        float2 old = *(float2 *)to;
-        *(float2 *)to = {old.x + low, old.y + high};
+// Adds a pair of sums to a gradient, or overwrites it. Each element gets one sum from one thread, so the order is fixed.
+__device__ inline void put_pair(float *to, float low, float high, bool both, bool overwrite) {
+    if (both && ((uintptr_t)to & 7) == 0) {
+        if (overwrite) {
+            *(float2 *)to = {low, high};
+        } else {
+            add_pair(to, low, high);
+        }
     } else {
-        to[0] += low;
-        if (second) to[1] += high;
+        to[0] = overwrite ? low : to[0] + low;
+        if (both) to[1] = overwrite ? high : to[1] + high;
     }
 }
 
 template <int M>
 __device__ void gradient_a_tile(const Arguments &g, const plora_tile &t) {
     constexpr int X = ROWS * GRADIENT_A_COLUMNS, STAGE = X + ROWS * M;
-    constexpr int WARPS_M = M / 16 < 4 ? M / 16 : 4;                      // warps along the ranks
-    constexpr int SLABS = M / 16 / WARPS_M;                              // 16 ranks each, of a warp
-    constexpr int BLOCKS = GRADIENT_A_COLUMNS / 8 / (8 / WARPS_M);        // 8 columns each, of a warp
+    constexpr int WARPS_M = M / 16;                                // warps along the ranks, 16 each
+    constexpr int BLOCKS = GRADIENT_A_COLUMNS / 8 / (8 / WARPS_M);  // of 8 columns, of a warp
     bf16 *stages = (bf16 *)shared_memory();
     const plora_term *terms = adapter_terms(g, t);
     Mask mask = mask_of(g, terms, t.part);
     int steps = divide_up(t.rows, ROWS);
     int warp = threadIdx.x / 32;
-    int m0 = warp % WARPS_M * SLABS * 16, n0 = warp / WARPS_M * BLOCKS * 8;
-    float sums[SLABS][BLOCKS][4] = {};
+    int m0 = warp % WARPS_M * 16, n0 = warp / WARPS_M * BLOCKS * 8;
+    float sums[BLOCKS][4] = {};
     auto load = [&](int step) {
         bf16 *stage = stages + step % GRADIENT_A_STAGES * STAGE;
         if (step < steps) gradient_a_load<M>(g, t, stage, stage + X, step * ROWS);
         copy_commit();
     };
+    wait_for_previous();
     for (int step = 0; step < GRADIENT_A_STAGES - 1; step++) load(step);
     for (int step = 0; step < steps; step++) {
         bf16 *stage = stages + step % GRADIENT_A_STAGES * STAGE;
@@ -493,53 +487,37 @@ __device__ void gradient_a_tile(const Arguments &g, const plora_tile &t) {
 #pragma unroll
         for (int k = 0; k < ROWS; k += 16) {
             if (k < rows) {
-                uint32_t left[SLABS][4], right[4];
-#pragma unroll
-                for (int slab = 0; slab < SLABS; slab++) load_left_transposed<M>(left[slab], stage + X, m0 + slab * 16, k);
+                uint32_t left[4], right[4];
+                load_left_transposed<M>(left, stage + X, m0, k);
 #pragma unroll
                 for (int n = 0; n < BLOCKS; n += 2) {
                     load_right_transposed<GRADIENT_A_COLUMNS>(right, stage, n0 + n * 8, k);
-#pragma unroll
-                    for (int slab = 0; slab < SLABS; slab++) {
-                        multiply(sums[slab][n], left[slab], right[0], right[1]);
-                        multiply(sums[slab][n + 1], left[slab], right[2], right[3]);
-                    }
+                    multiply(sums[n], left, right[0], right[1]);
+                    multiply(sums[n + 1], left, right[2], right[3]);
                 }
             }
         }
     }
     copy_wait<0>();
 #pragma unroll
-    for (int slab = 0; slab < SLABS; slab++) {
+    for (int half = 0; half < 2; half++) {
+        int m = m0 + fragment_row() + half * 8, rank;
+        const plora_term *term = m < t.ranks ? term_at(terms, g.parts, t.rank + m, rank) : nullptr;
+        if (term != nullptr) {
+            float *row = term->gradient_a + (int64_t)rank * g.inputs + t.column;
 #pragma unroll
-        for (int half = 0; half < 2; half++) {
-            int m = m0 + slab * 16 + fragment_row() + half * 8, rank;
-            const plora_term *term = m < t.ranks ? term_at(terms, g.parts, t.rank + m, rank) : nullptr;
-            if (term != nullptr) {
-                float *row = term->gradient_a + (int64_t)rank * g.inputs + t.column;
-                float2 old[BLOCKS];
-#pragma unroll
-                for (int n = 0; n < BLOCKS; n++) {
-                    int column = n0 + n * 8 + fragment_column();
-                    old[n] = column < t.columns ? *(float2 *)(row + column) : float2{0.0f, 0.0f};
-                }
-#pragma unroll
-                for (int n = 0; n < BLOCKS; n++) {
-                    int column = n0 + n * 8 + fragment_column();
-                    float low = sums[slab][n][half * 2] * mask.keep_scale;
-                    float high = sums[slab][n][half * 2 + 1] * mask.keep_scale;
-                    if (column < t.columns) *(float2 *)(row + column) = {old[n].x + low, old[n].y + high};
-                }
+            for (int n = 0; n < BLOCKS; n++) {
+                int column = n0 + n * 8 + fragment_column();
+                float low = sums[n][half * 2] * mask.keep_scale, high = sums[n][half * 2 + 1] * mask.keep_scale;
+                if (column < t.columns) put_pair(row + column, low, high, true, t.overwrite);
             }
         }
     }
 }
 
-// The first blocks take gradient a, the others gradient x: one reads while the other writes. Large: with tiles of 128 ranks,
-// whose sums take more registers.
-template <int K, bool LARGE, bool MASKED>
-__global__ void __launch_bounds__(THREADS, LARGE || MASKED ? 2 : 3) gradient_ax_kernel(Arguments g, int a_first, int a_count, int x_first) {
-    begin_kernel();
+// The first blocks take gradient a, the others gradient x: one reads while the other writes.
+template <int K, bool MASKED>
+__global__ void __launch_bounds__(THREADS, MASKED ? 2 : 3) gradient_ax_kernel(Arguments g, int a_first, int a_count, int x_first) {
     int block = (int)blockIdx.x;
     if (block >= a_count) {
         const plora_tile t = g.tiles[x_first + block - a_count];
@@ -551,10 +529,8 @@ __global__ void __launch_bounds__(THREADS, LARGE || MASKED ? 2 : 3) gradient_ax_
         gradient_a_tile<16>(g, t);
     } else if (t.ranks <= 32) {
         gradient_a_tile<32>(g, t);
-    } else if (!LARGE || t.ranks <= 64) {
+    } else {
         gradient_a_tile<64>(g, t);
-    } else if constexpr (LARGE) {
-        gradient_a_tile<128>(g, t);
     }
 }
 
@@ -622,7 +598,7 @@ __device__ inline void multiply_transposed(
 // dB of 64 outputs over the rows of one group.
 template <int R, int N>
 __device__ void gradient_b_add(
-    const plora_tile &t, const plora_term &term, bf16 *dy_tile, bf16 *s_tile, int rows, int column) {
+    const plora_tile &t, const plora_term &term, bf16 *dy_tile, bf16 *s_tile, int rows, int column, bool overwrite) {
     constexpr int BLOCKS = N / 16;
     int warp = threadIdx.x / 32;
     int m0 = warp % 4 * 16, n0 = warp / 4 * BLOCKS * 8;
@@ -645,7 +621,7 @@ __device__ void gradient_b_add(
             int rank = t.part_rank + n0 + n * 8 + fragment_column();
             bool inside = output < end && rank < t.part_rank + t.ranks && rank < term.rank;
             float low = sums[0][n][half * 2] * term.scale, high = sums[0][n][half * 2 + 1] * term.scale;
-            if (inside) add_pair(row + rank, low, high, rank + 1 < term.rank);
+            if (inside) put_pair(row + rank, low, high, rank + 1 < term.rank, overwrite);
         }
     }
 }
@@ -697,70 +673,54 @@ struct GradientS {
 };
 
 template <int R, int N>
-__device__ void gradient_b_tile(const Arguments &g, const plora_tile &t, int stage_count) {
-    constexpr int C = GRADIENT_B_COLUMNS, DY = R * C, STAGE = DY + C * N;
+__device__ void gradient_b_tile(const Arguments &g, const plora_tile &t) {
+    constexpr int C = GRADIENT_B_COLUMNS, STAGES = GRADIENT_B_STAGES, DY = R * C, STAGE = DY + C * N;
     bf16 *s_tile = (bf16 *)shared_memory();
     bf16 *stages = s_tile + R * N;
     const plora_term term = adapter_terms(g, t)[t.part];
     int steps = divide_up(t.columns, C);
-    for (int row0 = 0; row0 < t.rows; row0 += R) {
+    wait_for_previous();
+    int row0 = 0;
+    do {  // once for a segment without rows, to overwrite its gradient with zeros
         auto load = [&](int step) {
-            bf16 *stage = stages + step % stage_count * STAGE;
+            bf16 *stage = stages + step % STAGES * STAGE;
             if (step < steps) gradient_b_load<R, N>(g, t, term, stage, stage + DY, row0, t.column + step * C);
             copy_commit();
         };
         gradient_b_load_s<R, N>(g, t, s_tile, row0);
-        for (int step = 0; step < stage_count - 1; step++) load(step);
+        for (int step = 0; step < STAGES - 1; step++) load(step);
         GradientS<R, N> gradient_s = {};
         for (int step = 0; step < steps; step++) {
-            if (stage_count == 3) {
-                copy_wait<1>();
-            } else {
-                copy_wait<0>();
-            }
+            copy_wait<STAGES - 2>();
             __syncthreads();
-            load(step + stage_count - 1);
-            bf16 *stage = stages + step % stage_count * STAGE;
+            load(step + STAGES - 1);
+            bf16 *stage = stages + step % STAGES * STAGE;
             gradient_s.add(stage, stage + DY);
-            gradient_b_add<R, N>(t, term, stage, s_tile, min(R, t.rows - row0), t.column + step * C);
+            gradient_b_add<R, N>(t, term, stage, s_tile, min(R, t.rows - row0), t.column + step * C, t.overwrite && row0 == 0);
         }
         gradient_s.store(g, t, term.scale, row0);
         copy_wait<0>();
         __syncthreads();
-    }
+        row0 += R;
+    } while (row0 < t.rows);
 }
 
-// Large: the shapes whose sums take half of the registers.
-template <bool LARGE>
-__global__ void __launch_bounds__(THREADS, LARGE ? 1 : 2) gradient_b_kernel(Arguments g, int shared) {
-    begin_kernel();
+__global__ void __launch_bounds__(THREADS, 2) gradient_b_kernel(Arguments g) {
     const plora_tile t = g.tiles[blockIdx.x];
-    int n = round_ranks(t.ranks);
-    int rows = gradient_b_rows(t.rows, n, shared);
-    int stages = gradient_b_stages(rows, n, shared);
-    switch (rows * 1000 + n) {
-        case 64016: return gradient_b_tile<64, 16>(g, t, stages);
-        case 64032: return gradient_b_tile<64, 32>(g, t, stages);
-        case 64064: return gradient_b_tile<64, 64>(g, t, stages);
-        case 128016: return gradient_b_tile<128, 16>(g, t, stages);
-        case 128032: return gradient_b_tile<128, 32>(g, t, stages);
-        case 128064: return gradient_b_tile<128, 64>(g, t, stages);
-        case 256016: return gradient_b_tile<256, 16>(g, t, stages);
-        case 256032: return gradient_b_tile<256, 32>(g, t, stages);
-        default:
-            if constexpr (LARGE) {
-                if (rows == 64) return gradient_b_tile<64, 128>(g, t, stages);
-                if (rows == 128) return gradient_b_tile<128, 128>(g, t, stages);
-                return gradient_b_tile<256, 64>(g, t, stages);
-            }
+    bool tall = gradient_b_rows(t.rows) > 64;
+    if (t.ranks <= 16) {
+        tall ? gradient_b_tile<128, 16>(g, t) : gradient_b_tile<64, 16>(g, t);
+    } else if (t.ranks <= 32) {
+        tall ? gradient_b_tile<128, 32>(g, t) : gradient_b_tile<64, 32>(g, t);
+    } else {
+        tall ? gradient_b_tile<128, 64>(g, t) : gradient_b_tile<64, 64>(g, t);
     }
 }
 
 // ---- launches ----
 
 int expand_shared(int k) {
-    int tiles = EXPAND_STAGES * (ROWS + EXPAND_COLUMNS) * k + THREADS / 32 * 16 * STAGING_STRIDE;
-    return tiles * 2 + MAX_PIECES * (int)sizeof(Piece);
+    return expand_stages(k) * (ROWS + EXPAND_COLUMNS) * k * 2 + MAX_PIECES * (int)sizeof(Piece);
 }
 
 int step_ranks(const plora_lora_plan *plan) { return plan->largest_rank <= 16 ? 16 : plan->largest_rank <= 32 ? 32 : 64; }
@@ -771,9 +731,7 @@ int launch_gradient_ax(const plora_lora_plan *plan, const Arguments &g, void *st
     int x = g.out == nullptr ? 0 : plan->count[PLORA_GRADIENT_X];
     int a_shared = a == 0 ? 0 : GRADIENT_A_STAGES * ROWS * (GRADIENT_A_COLUMNS + plan->gradient_a_ranks) * 2;
     int shared = x == 0 || a_shared > expand_shared(K) ? a_shared : expand_shared(K);
-    bool large = plan->gradient_a_ranks > 64, masked = plan->drops && g.keys != nullptr;
-    auto kernel = large ? (masked ? gradient_ax_kernel<K, true, true> : gradient_ax_kernel<K, true, false>)
-                        : (masked ? gradient_ax_kernel<K, false, true> : gradient_ax_kernel<K, false, false>);
+    auto kernel = plan->drops && g.keys != nullptr ? gradient_ax_kernel<K, true> : gradient_ax_kernel<K, false>;
     return launch(kernel, a + x, THREADS, shared, stream, g, plan->first[PLORA_GRADIENT_A], a, plan->first[PLORA_GRADIENT_X]);
 }
 
@@ -826,9 +784,7 @@ int plora_lora_backward(
     g.dy = (const bf16 *)dy;
     g.out = (bf16 *)dx;
     g.tiles = tiles + plan->first[PLORA_GRADIENT_B];
-    auto kernel = plan->gradient_b_large ? gradient_b_kernel<true> : gradient_b_kernel<false>;
-    PLORA_TRY(launch(kernel, plan->count[PLORA_GRADIENT_B], THREADS, plan->gradient_b_shared, stream, g,
-                     plan->shared_memory));
+    PLORA_TRY(launch(gradient_b_kernel, plan->count[PLORA_GRADIENT_B], THREADS, plan->gradient_b_shared, stream, g));
     PLORA_TRY(launch(reduce_kernel, plan->count[PLORA_GRADIENT_REDUCE], THREADS, 0, stream,
                      tiles + plan->first[PLORA_GRADIENT_REDUCE], g.partials, g.low_rank_gradient));
     g.tiles = tiles;

@@ -31,7 +31,6 @@ struct Planner {
     int64_t low_rank_elements = 0;
     int64_t partial_elements = 0;
     int largest_rank = 0, shrink_ranks = 0, gradient_a_ranks = 0, gradient_b_shared = 0;
-    bool gradient_b_large = false;
 
     Planner(const plora_lora_shape &s, const plora_device &d) : shape(s), device(d) {
         for (int a = 0; a < shape.adapters; a++) {
@@ -44,6 +43,11 @@ struct Planner {
     int rows(int a) const { return shape.adapter_starts[a + 1] - shape.adapter_starts[a]; }
     int rank(int a, int p) const { return shape.ranks[a * shape.parts + p]; }
     bool drops(int a, int p) const { return shape.drops[a * shape.parts + p] != 0; }
+
+    bool overwrites(int a) const { return shape.overwrites != nullptr && shape.overwrites[a] != 0; }
+
+    // Whether gradients get a value: a segment without rows adds nothing, but overwrites with zeros.
+    bool has_gradient(int a) const { return rows(a) > 0 || overwrites(a); }
 
     int part_offset(int a, int p) const {
         int offset = 0;
@@ -76,6 +80,7 @@ struct Planner {
         t.stride = stride(a);
         t.low_rank = low_rank[a] + (int64_t)row * t.stride;
         t.partial = -1;
+        t.overwrite = overwrites(a);
         return t;
     }
 
@@ -86,10 +91,11 @@ struct Planner {
     }
 
     void reduce(int list, const plora_tile &whole, int splits) {
-        for (int row = 0; row < whole.rows; row += ROWS) {
+        int step = std::max(1, REDUCE_ELEMENTS / whole.ranks);
+        for (int row = 0; row < whole.rows; row += step) {
             plora_tile t = whole;
             t.row += row;
-            t.rows = std::min(ROWS, whole.rows - row);
+            t.rows = std::min(step, whole.rows - row);
             t.low_rank += (int64_t)row * whole.stride;
             t.partial += (int64_t)row * whole.ranks;
             t.splits = splits;
@@ -183,7 +189,7 @@ struct Planner {
     void gradient_a() {
         for (int a = 0; a < shape.adapters; a++) {
             for (const Slice &slice : slices(a, GRADIENT_A_RANKS, false)) {
-                for (int column = 0; column < shape.inputs && rows(a) > 0; column += GRADIENT_A_COLUMNS) {
+                for (int column = 0; column < shape.inputs && has_gradient(a); column += GRADIENT_A_COLUMNS) {
                     plora_tile t = tile(a, 0, rows(a));
                     t.part = slice.part;
                     t.rank = slice.rank;
@@ -197,40 +203,41 @@ struct Planner {
         }
     }
 
-    int gradient_b_rows(int a, const Slice &slice) const {
-        return plora::gradient_b_rows(rows(a), round_ranks(slice.ranks), device.shared_memory);
+    // Bytes that one step of 64 columns moves: a group's dY and B, and dB.
+    int64_t gradient_b_cost(int a, const Slice &slice) const {
+        int held = gradient_b_rows(rows(a)), n = round_ranks(slice.ranks);
+        return (int64_t)GRADIENT_B_COLUMNS * (divide_up(std::max(1, rows(a)), held) * (held * 2 + n * 6) + n * 4);
     }
 
-    // Steps of one row group and 64 columns.
-    int64_t gradient_b_steps(int a, const Slice &slice) const {
-        int columns = shape.part_to[slice.part] - shape.part_from[slice.part];
-        return (int64_t)divide_up(rows(a), gradient_b_rows(a, slice)) * divide_up(columns, GRADIENT_B_COLUMNS);
+    int64_t gradient_b_cost_of_all() const {
+        int64_t cost = 0;
+        for (int a = 0; a < shape.adapters; a++) {
+            for (const Slice &slice : slices(a, GRADIENT_B_RANKS, true)) {
+                if (has_gradient(a)) cost += gradient_b_cost(a, slice) * gradient_b_steps(slice);
+            }
+        }
+        return cost;
+    }
+
+    int gradient_b_steps(const Slice &slice) const {
+        return divide_up(shape.part_to[slice.part] - shape.part_from[slice.part], GRADIENT_B_COLUMNS);
     }
 
     void gradient_b() {
-        int64_t steps = 0;
+        int64_t share = std::max<int64_t>(1, gradient_b_cost_of_all() / (2 * device.multiprocessors));
         for (int a = 0; a < shape.adapters; a++) {
             for (const Slice &slice : slices(a, GRADIENT_B_RANKS, true)) {
-                if (rows(a) > 0) {
-                    int held = gradient_b_rows(a, slice), n = round_ranks(slice.ranks);
-                    int bytes = gradient_b_bytes(held, n, gradient_b_stages(held, n, device.shared_memory));
+                if (has_gradient(a)) {
+                    int bytes = gradient_b_bytes(gradient_b_rows(rows(a)), round_ranks(slice.ranks));
                     gradient_b_shared = std::max(gradient_b_shared, bytes);
-                    gradient_b_large = gradient_b_large || n == 128 || held * n > 128 * 64;
-                    steps += gradient_b_steps(a, slice);
+                    split_gradient_b(a, slice, share);
                 }
-            }
-        }
-        bool two_blocks = !gradient_b_large && gradient_b_shared * 2 <= device.shared_memory;
-        int64_t blocks = (int64_t)device.multiprocessors * (two_blocks ? 2 : 1);
-        for (int a = 0; a < shape.adapters; a++) {
-            for (const Slice &slice : slices(a, GRADIENT_B_RANKS, true)) {
-                if (rows(a) > 0) split_gradient_b(a, slice, std::max<int64_t>(1, steps / blocks));
             }
         }
     }
 
-    // Cuts a segment's outputs into spans of about as many steps each.
-    void split_gradient_b(int a, const Slice &slice, int64_t steps) {
+    // Cuts a segment's outputs into spans that cost about a share each.
+    void split_gradient_b(int a, const Slice &slice, int64_t share) {
         plora_tile t = tile(a, 0, rows(a));
         t.part = slice.part;
         t.rank = slice.rank;
@@ -239,11 +246,11 @@ struct Planner {
         t.part_column = shape.part_from[slice.part];
         t.split_stride = (int64_t)t.rows * t.ranks;
         int columns = shape.part_to[slice.part] - t.part_column;
-        int chunks = divide_up(columns, GRADIENT_B_COLUMNS);
-        int spans = (int)std::min<int64_t>(chunks, std::max<int64_t>(1, (gradient_b_steps(a, slice) + steps / 2) / steps));
-        int width = divide_up(chunks, spans) * GRADIENT_B_COLUMNS;
-        spans = divide_up(columns, width);
-        if (spans > 1) {
+        int steps = gradient_b_steps(slice);
+        int64_t wanted = (gradient_b_cost(a, slice) * steps + share - 1) / share;
+        int width = divide_up(steps, (int)std::min<int64_t>(steps, std::max<int64_t>(1, wanted))) * GRADIENT_B_COLUMNS;
+        int spans = divide_up(columns, width);
+        if (spans > 1 && t.rows > 0) {
             t.partial = partial_elements;
             partial_elements += t.split_stride * spans;
             reduce(PLORA_GRADIENT_REDUCE, t, spans);
@@ -252,13 +259,13 @@ struct Planner {
             plora_tile s = t;
             s.column = t.part_column + span * width;
             s.columns = std::min(width, columns - span * width);
-            s.partial = spans > 1 ? t.partial + span * t.split_stride : -1;
+            s.partial = t.partial < 0 ? -1 : t.partial + span * t.split_stride;
             lists[PLORA_GRADIENT_B].push_back(s);
         }
     }
 
     void sort() {
-        auto work = [](const plora_tile &t) { return (int64_t)t.rows * t.columns * (16 + t.ranks); };
+        auto work = [](const plora_tile &t) { return (int64_t)(t.rows + t.ranks) * t.columns; };
         for (int list : {PLORA_SHRINK, PLORA_GRADIENT_B, PLORA_GRADIENT_A}) {
             std::stable_sort(lists[list].begin(), lists[list].end(), [&](const plora_tile &l, const plora_tile &r) {
                 return work(l) > work(r);
@@ -322,10 +329,8 @@ int plora_lora_make_plan(
     plan->largest_rank = planner.largest_rank;
     plan->shrink_ranks = planner.shrink_ranks;
     plan->gradient_a_ranks = planner.gradient_a_ranks;
-    plan->shared_memory = device->shared_memory;
     plan->gradient_b_shared = planner.gradient_b_shared;
     plan->drops = std::any_of(shape->drops, shape->drops + shape->adapters * shape->parts, [](int32_t d) { return d != 0; });
-    plan->gradient_b_large = planner.gradient_b_large;
     plan->low_rank_elements = planner.low_rank_elements;
     int64_t gradient_bytes = (planner.low_rank_elements * 2 + 255) / 256 * 256;
     plan->workspace_bytes = gradient_bytes + planner.partial_elements * 4;

@@ -17,32 +17,26 @@ constexpr int SHRINK_RANKS = 128;   // most low-rank columns of a tile
 
 constexpr int THREADS = 256;        // of every other kernel
 constexpr int EXPAND_COLUMNS = 128; // columns of a step
-constexpr int EXPAND_STAGES = 3;
+constexpr int expand_stages(int depth) { return depth >= 64 ? 2 : 3; }  // steps under way, of so many ranks
 
 constexpr int GRADIENT_A_COLUMNS = 128;
-constexpr int GRADIENT_A_STAGES = 3;
-constexpr int GRADIENT_A_RANKS = 128;
+constexpr int GRADIENT_A_STAGES = 2;
+constexpr int GRADIENT_A_RANKS = 64;
 
 constexpr int GRADIENT_B_COLUMNS = 64; // columns of a step
-constexpr int GRADIENT_B_RANKS = 128;
+constexpr int GRADIENT_B_STAGES = 3;
+constexpr int GRADIENT_B_RANKS = 64;
+
+constexpr int REDUCE_ELEMENTS = 1024;  // of a tile, one quad a thread
 
 constexpr int pad_rank(int rank) { return (rank + 7) / 8 * 8; }
 
 // The smallest size that kernels are built for: 16, 32, 64 or 128.
 constexpr int round_ranks(int ranks) { return ranks <= 16 ? 16 : ranks <= 32 ? 32 : ranks <= 64 ? 64 : 128; }
 
-// Gradient b: rows of a segment held at once, and steps under way, of a tile with n = round_ranks(ranks). Read by both
-// sides, so that the host reserves what the device uses.
-constexpr int gradient_b_bytes(int rows, int n, int stages) { return rows * n * 2 + stages * (rows + n) * GRADIENT_B_COLUMNS * 2; }
+// Gradient b: rows of a segment that a block holds at once, and the memory that takes for n = round_ranks(ranks).
+constexpr int gradient_b_rows(int segment_rows) { return segment_rows <= 64 ? 64 : 128; }
 
-constexpr int gradient_b_rows(int segment_rows, int n, int shared_memory) {
-    int rows = segment_rows <= 64 ? 64 : segment_rows <= 128 || n == 128 ? 128 : 256;
-    while (rows > 64 && gradient_b_bytes(rows, n, 2) > shared_memory) rows /= 2;
-    return rows;
-}
-
-constexpr int gradient_b_stages(int rows, int n, int shared_memory) {
-    return gradient_b_bytes(rows, n, 3) <= shared_memory ? 3 : 2;
-}
+constexpr int gradient_b_bytes(int rows, int n) { return rows * n * 2 + GRADIENT_B_STAGES * (rows + n) * GRADIENT_B_COLUMNS * 2; }
 
 }  // namespace plora

@@ -45,8 +45,8 @@ int plora_device_query(plora_device *device);
 typedef struct {
     const void *a;     /* bf16 (rank, inputs) */
     const void *b;     /* bf16 (outputs of the part, b_stride) */
-    float *gradient_a; /* f32 (rank, inputs), accumulates */
-    float *gradient_b; /* f32 (outputs of the part, rank), accumulates */
+    float *gradient_a; /* f32 (rank, inputs) */
+    float *gradient_b; /* f32 (outputs of the part, rank) */
     int32_t rank;      /* 0..256 */
     int32_t b_stride;  /* a multiple of 8, at least rank; what lies beyond rank is not read */
     float scale;
@@ -66,6 +66,7 @@ typedef struct {
     const int32_t *part_to;        /* (parts) */
     const int32_t *ranks;          /* (adapters, parts) */
     const int32_t *drops;          /* (adapters, parts): whether the term has dropout */
+    const int32_t *overwrites;     /* (adapters): whether the backward overwrites the gradients, or null for adding to all */
 } plora_lora_shape;
 
 /* One piece of work of one block. */
@@ -79,6 +80,7 @@ typedef struct {
     int32_t part_column;     /* first output column of the part */
     int32_t stride;          /* low-rank columns of the adapter */
     int32_t splits;          /* partial sums to add up */
+    int32_t overwrite;       /* whether gradients are overwritten */
     int64_t low_rank;        /* element where the adapter's row `row` starts in the low-rank buffer */
     int64_t partial;         /* element where the partial sums start, or -1 */
     int64_t split_stride;    /* elements from one partial sum to the next */
@@ -106,10 +108,8 @@ typedef struct {
     int32_t largest_rank;      /* of one term */
     int32_t shrink_ranks;      /* largest tile's ranks, rounded up to a size that kernels are built for */
     int32_t gradient_a_ranks;  /* likewise */
-    int32_t shared_memory;     /* most bytes that a block can have, as the device says */
     int32_t gradient_b_shared; /* bytes that its blocks need */
     int32_t drops;             /* whether any term has dropout */
-    int32_t gradient_b_large;  /* whether a tile needs the variant with many registers */
     int64_t low_rank_elements; /* bf16 elements of the buffer for S */
     int64_t workspace_bytes;   /* for forward or backward */
 } plora_lora_plan;
@@ -143,7 +143,7 @@ int plora_lora_forward(
     void *stream);
 
 /*
- * Backward of plora_lora_forward: adds to the terms' gradients and overwrites dx with mask(dS a), to which the frozen
+ * Backward of plora_lora_forward: adds to the terms' gradients, or overwrites them where the plan says, and overwrites dx with mask(dS a), to which the frozen
  * product adds its own. Three launches.
  *
  * dy: bf16 (T, outputs); dx: bf16 (T, inputs), or null

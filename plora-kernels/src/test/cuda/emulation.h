@@ -156,7 +156,17 @@ inline float shuffle_xor(float value, int mask) {
     return emulation::shown<float>(all, (emulation::block.current % 32) ^ mask);
 }
 
-inline void begin_kernel() {}
+inline uint32_t shuffle_xor(uint32_t value, int mask) {
+    auto all = emulation::exchange(value);
+    return emulation::shown<uint32_t>(all, (emulation::block.current % 32) ^ mask);
+}
+
+inline void wait_for_previous() {}
+
+inline void add_pair(float *to, float low, float high) {
+    to[0] += low;
+    to[1] += high;
+}
 
 template <typename... Parameters, typename... Arguments>
 int launch(void (*kernel)(Parameters...), int blocks, int threads, int shared, void *, Arguments... arguments) {

@@ -6,7 +6,7 @@
 
 struct LoraCase {
     int adapters, parts, inputs, outputs, rows;
-    std::vector<int32_t> starts{0}, from, to, ranks, drops;
+    std::vector<int32_t> starts{0}, from, to, ranks, drops, overwrites;
     std::vector<float> scales;
     std::vector<int64_t> keys;
     std::vector<plora_term> terms;
@@ -31,6 +31,7 @@ struct LoraCase {
             ranks.push_back(random.chance(0.15) ? 0 : std::min(rank, most_rank));
             add_term(random, i, dropout && random.chance(0.7));
         }
+        for (int i = 0; i < adapters; i++) overwrites.push_back(random.chance(0.3));
         device_terms = std::make_unique<Array<plora_term>>(terms);
         make_plan(random);
     }
@@ -50,7 +51,7 @@ struct LoraCase {
         return at;
     }
     plora_lora_shape shape() const {
-        return {adapters, parts, inputs, outputs, starts.data(), from.data(), to.data(), ranks.data(), drops.data()};
+        return {adapters, parts, inputs, outputs, starts.data(), from.data(), to.data(), ranks.data(), drops.data(), overwrites.data()};
     }
 
    private:
