@@ -325,13 +325,23 @@ __device__ void add_masked(
     }
 }
 
-__device__ inline void add_eight(uint4 &to, const uint4 &more) {
-    float l[8], r[8];
-    unpack(to, l);
-    unpack(more, r);
-#pragma unroll
-    for (int i = 0; i < 8; i++) l[i] += r[i];
-    to = pack(l);
+// Two neighbours of a row of bf16.
+__device__ inline float2 pair_at(const bf16 *p) {
+    uint32_t pair = *(const uint32_t *)p;
+    return {__uint_as_float(pair << 16), __uint_as_float(pair & 0xffff0000u)};
+}
+
+// What lies under two neighbouring results: the bias, and y itself where the result is added to it.
+__device__ inline float2 below(const Arguments &g, const plora_tile &t, int row, int column) {
+    float2 sum = {0.0f, 0.0f};
+    if (row < t.rows && column < t.column + t.columns) {
+        if (g.bias != nullptr) sum = pair_at(g.bias + column);
+        if (g.accumulate) {
+            float2 y = pair_at(g.out + (int64_t)(t.row + row) * g.outputs + column);
+            sum = {sum.x + y.x, sum.y + y.y};
+        }
+    }
+    return sum;
 }
 
 // Writes a warp's 16 x 64 results, eight columns a thread, 64 bytes a row together.
@@ -339,24 +349,25 @@ template <bool TO_X>
 __device__ void expand_store(const Arguments &g, const plora_tile &t, float (&sums)[8][4], float scale, int column) {
     int warp = threadIdx.x / 32;
     int width = TO_X ? g.inputs : g.outputs;
+    bool alone = TO_X || (g.bias == nullptr && !g.accumulate);
 #pragma unroll
     for (int half = 0; half < 2; half++) {
         int row = warp % 4 * 16 + fragment_row() + half * 8;
 #pragma unroll
         for (int group = 0; group < 2; group++) {
+            int first = column + warp / 4 * 64 + group * 32;
             uint32_t pairs[4];
 #pragma unroll
             for (int i = 0; i < 4; i++) {
                 const float(&block)[4] = sums[group * 4 + i];
-                pairs[i] = pack(block[half * 2] * scale, block[half * 2 + 1] * scale);
+                float2 add = alone ? float2{0.0f, 0.0f} : below(g, t, row, first + i * 8 + fragment_column());
+                pairs[i] = pack(block[half * 2] * scale + add.x, block[half * 2 + 1] * scale + add.y);
             }
             uint4 result = gather_block(pairs);
-            int at = column + warp / 4 * 64 + group * 32 + (threadIdx.x & 3) * CHUNK;
+            __syncwarp();  // all have read what is there
+            int at = first + (threadIdx.x & 3) * CHUNK;
             if (row < t.rows && at < t.column + t.columns) {
-                uint4 *to = (uint4 *)(g.out + (int64_t)(t.row + row) * width + at);
-                if (!TO_X && g.bias != nullptr) add_eight(result, *(const uint4 *)(g.bias + at));
-                if (!TO_X && g.accumulate) add_eight(result, *to);
-                *to = result;
+                *(uint4 *)(g.out + (int64_t)(t.row + row) * width + at) = result;
             }
         }
     }

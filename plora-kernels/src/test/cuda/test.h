@@ -131,13 +131,16 @@ struct Expected {
     void start(size_t i, double v) { value[i] = v; }
 };
 
+// What is left where f32 sums of values around 1 cancel.
+constexpr double CANCELLED = 1e-6;
+
 // Every element within relative |expected| + terms sqrt(sum of squared terms); NaN never passes.
 template <typename T>
 void compare(const char *what, const std::vector<T> &got, const Expected &expected, double relative, double terms) {
     REQUIRE(got.size() == expected.value.size(), "%s: %zu values for %zu", what, got.size(), expected.value.size());
     for (size_t i = 0; i < got.size(); i++) {
         double error = fabs(number(got[i]) - expected.value[i]);
-        double allowed = relative * fabs(expected.value[i]) + terms * sqrt(expected.squares[i]) + 1e-30;
+        double allowed = relative * fabs(expected.value[i]) + terms * sqrt(expected.squares[i]) + CANCELLED;
         REQUIRE(error <= allowed, "%s[%zu]: got %.9g, expected %.9g, error %.3g, allowed %.3g", what, i, number(got[i]),
                 expected.value[i], error, allowed);
     }
