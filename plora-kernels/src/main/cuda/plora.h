@@ -39,6 +39,55 @@ typedef struct {
 /* Describes the current device. */
 int plora_device_query(plora_device *device);
 
+int plora_zero(void *to, int64_t bytes, void *stream);
+
+/* Between any of host and device memory; pageable host memory may be reused on return. */
+int plora_copy(void *to, const void *from, int64_t bytes, void *stream);
+
+/* Waits for all that the stream holds. */
+int plora_synchronize(void *stream);
+
+/* ---- pointwise and by row; H is a multiple of 8 ---- */
+
+/* f32 to bf16, rounded to nearest; size a multiple of 8. */
+int plora_to_bf16(const float *from, void *to, int64_t size, void *stream);
+
+int plora_to_f32(const void *from, float *to, int64_t size, void *stream);
+
+/* y[t] = table[tokens[t]]. table bf16 (V, H), tokens int32 (T), y bf16 (T, H). */
+int plora_embed(const void *table, const int32_t *tokens, void *y, int32_t rows, int32_t hidden, void *stream);
+
+/* y = weight x / sqrt(mean(x^2) + epsilon). x, y bf16 (T, H), weight bf16 (H), inverse_rms f32 (T). */
+int plora_rms_norm(
+    const void *x, const void *weight, float epsilon, void *y, float *inverse_rms, int32_t rows, int32_t hidden, void *stream);
+
+/* Adds the norm's input gradient to dx, bf16 (T, H). */
+int plora_rms_norm_backward(
+    const void *x, const void *weight, const float *inverse_rms, const void *dy, void *dx, int32_t rows, int32_t hidden,
+    void *stream);
+
+/* y = silu(gate) up. gate_up bf16 (T, 2 F): gate, then up; y bf16 (T, F). */
+int plora_swiglu(const void *gate_up, void *y, int32_t rows, int32_t features, void *stream);
+
+int plora_swiglu_backward(
+    const void *gate_up, const void *dy, void *d_gate_up, int32_t rows, int32_t features, void *stream);
+
+/* Heads of grouped-query attention: a row of qkv is [heads | kv_heads | kv_heads] x head_size. */
+typedef struct {
+    int32_t heads; /* a multiple of kv_heads */
+    int32_t kv_heads;
+    int32_t head_size; /* 32, 64, 96 or 128 */
+} plora_heads;
+
+/*
+ * Rotates queries and keys in place, pairs (i, i + head_size / 2).
+ *
+ * table: f32 (positions, head_size): cosines, then sines; positions: int32 (T); inverse: rotates back
+ */
+int plora_rotary(
+    const plora_heads *heads, const float *table, const int32_t *positions, void *qkv, int32_t rows, int32_t inverse,
+    void *stream);
+
 /* ---- packed LoRA ---- */
 
 /* One adapter's low-rank term on one part of a projection: y += scale (drop(x) a^T) b^T. Rank 0: the adapter has none. */

@@ -4,6 +4,7 @@
 // take place no earlier than the wait for them, shared memory starts as NaN and threads take turns in a random order, so that
 // a missing wait or barrier shows. What it cannot show: rates, and races that a fixed order of two stores would hide.
 #pragma once
+#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

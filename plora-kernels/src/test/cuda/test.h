@@ -162,3 +162,4 @@ void test_dropout(Random &random, int shapes);
 void test_lora_plan(Random &random, int shapes);
 void test_lora(Random &random, int shapes);
 void test_lora_nan(Random &random, int shapes);
+void test_pointwise(Random &random, int shapes);

@@ -11,6 +11,7 @@ const Named TESTS[] = {
     {"lora_plan", test_lora_plan},
     {"lora", test_lora},
     {"lora_nan", test_lora_nan},
+    {"pointwise", test_pointwise},
 };
 }  // namespace
 
