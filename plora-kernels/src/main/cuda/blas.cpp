@@ -6,11 +6,12 @@
 #include <initializer_list>
 #include <new>
 
+#include "blas.h"
 #include "status.h"
 
 namespace {
 
-constexpr int OPERATION_N = 0, OPERATION_T = 1, BF16 = 14, COMPUTE_F32 = 68, DEFAULT_ALGORITHM = -1;
+constexpr int OPERATION_N = 0, OPERATION_T = 1, F32 = 0, BF16 = 14, COMPUTE_F32 = 68, DEFAULT_ALGORITHM = -1;
 constexpr int DISALLOW_REDUCED_PRECISION = 16;  // partial sums in f32 where cuBLAS splits a sum
 
 using Create = int (*)(void **);
@@ -73,14 +74,16 @@ int make_handle(plora_blas &blas) {
     return check(set_math_mode(blas.handle, DISALLOW_REDUCED_PRECISION), "cublasSetMathMode");
 }
 
-// c (n, m) = b a + beta c for row-major c and b; a is (k, m), or (m, k) when transposed.
-int gemm(plora_blas *blas, bool transpose, int m, int n, int k, const void *a, const void *b, void *c, float beta, void *stream) {
+// c (n, m) = b a + beta c for row-major c and b, where b's rows are b_stride apart; a is (k, m), or (m, k) when transposed.
+int gemm(
+    plora_blas *blas, bool transpose, int m, int n, int k, const void *a, const void *b, int b_stride, void *c, int c_type,
+    float beta, void *stream) {
     if (n == 0) return PLORA_OK;
     PLORA_TRY(check(blas->set_stream(blas->handle, stream), "cublasSetStream"));
     PLORA_TRY(check(blas->set_workspace(blas->handle, blas->workspace, blas->workspace_bytes), "cublasSetWorkspace"));
     float alpha = 1.0f;
     int status = blas->gemm(blas->handle, transpose ? OPERATION_T : OPERATION_N, OPERATION_N, m, n, k, &alpha, a, BF16,
-                            transpose ? k : m, b, BF16, k, &beta, c, BF16, m, COMPUTE_F32, DEFAULT_ALGORITHM);
+                            transpose ? k : m, b, BF16, b_stride, &beta, c, c_type, m, COMPUTE_F32, DEFAULT_ALGORITHM);
     return check(status, "cublasGemmEx");
 }
 
@@ -116,11 +119,22 @@ int32_t plora_blas_version(const plora_blas *blas) { return blas->version; }
 int plora_linear(
     plora_blas *blas, const void *x, const void *w, void *y, int32_t rows, int32_t inputs, int32_t outputs, float beta,
     void *stream) {
-    return gemm(blas, true, outputs, rows, inputs, w, x, y, beta, stream);
+    return gemm(blas, true, outputs, rows, inputs, w, x, inputs, y, BF16, beta, stream);
 }
 
 int plora_linear_backward(
     plora_blas *blas, const void *dy, const void *w, void *dx, int32_t rows, int32_t inputs, int32_t outputs, float beta,
     void *stream) {
-    return gemm(blas, false, inputs, rows, outputs, w, dy, dx, beta, stream);
+    return gemm(blas, false, inputs, rows, outputs, w, dy, outputs, dx, BF16, beta, stream);
+}
+
+int plora_logits(
+    plora_blas *blas, const void *x, const void *w, float *y, int32_t rows, int32_t inputs, int32_t outputs, void *stream) {
+    return gemm(blas, true, outputs, rows, inputs, w, x, inputs, y, F32, 0.0f, stream);
+}
+
+int plora::logits_backward(
+    plora_blas *blas, const void *dlogits, int32_t stride, const void *w, void *dx, int32_t rows, int32_t inputs,
+    int32_t outputs, void *stream) {
+    return gemm(blas, false, inputs, rows, outputs, w, dlogits, stride, dx, BF16, 0.0f, stream);
 }

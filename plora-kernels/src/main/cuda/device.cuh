@@ -177,6 +177,27 @@ __device__ inline uint4 gather_block(const uint32_t (&pairs)[4]) {
     return upper ? uint4{c, d, high[0], high[1]} : uint4{low[0], low[1], c, d};
 }
 
+// ---- sums ----
+
+__device__ inline float warp_sum(float value) {
+#pragma unroll
+    for (int mask = 16; mask > 0; mask /= 2) value += shuffle_xor(value, mask);
+    return value;
+}
+
+// Sum over a block in a fixed order, in every thread; `warps` is shared memory for one value a warp.
+template <int threads>
+__device__ inline float block_sum(float value, float *warps) {
+    value = warp_sum(value);
+    __syncthreads();
+    if (threadIdx.x % 32 == 0) warps[threadIdx.x / 32] = value;
+    __syncthreads();
+    float sum = 0.0f;
+#pragma unroll
+    for (int warp = 0; warp < threads / 32; warp++) sum += warps[warp];
+    return sum;
+}
+
 // ---- dropout: the same function as io.plora.kernels.Dropout ----
 
 constexpr uint64_t GOLDEN = 0x9E3779B97F4A7C15ull;

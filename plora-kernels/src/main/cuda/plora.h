@@ -236,6 +236,90 @@ int plora_linear_backward(
     plora_blas *blas, const void *dy, const void *w, void *dx, int32_t rows, int32_t inputs, int32_t outputs, float beta,
     void *stream);
 
+/* y = x w^T as f32, (rows, outputs). */
+int plora_logits(
+    plora_blas *blas, const void *x, const void *w, float *y, int32_t rows, int32_t inputs, int32_t outputs, void *stream);
+
+/* ---- output layer and cross-entropy ---- */
+
+/* Bytes of workspace for chunks of so many rows. */
+int64_t plora_cross_entropy_workspace(int32_t chunk_rows, int32_t hidden, int32_t vocabulary);
+
+/*
+ * Loss and input gradient of the output layer, over chunks of the rows that have a target; all logits are never held at once.
+ * Other rows get loss 0 and gradient 0.
+ *
+ * x: bf16 (T, hidden); weight: bf16 (vocabulary, hidden)
+ * target_rows: int32 (target_count): the rows that have a target; targets: int32 (T); loss_weights: f32 (T)
+ * losses: f32 (T): -log p(target), not weighted; dx: bf16 (T, hidden): gradient of the weighted sum, or null
+ */
+int plora_cross_entropy(
+    plora_blas *blas, const void *x, const void *weight, const int32_t *target_rows, int32_t target_count,
+    const int32_t *targets, const float *loss_weights, int32_t rows, int32_t hidden, int32_t vocabulary, int32_t chunk_rows,
+    float *losses, void *dx, void *workspace, void *stream);
+
+/* The part of plora_cross_entropy between its products: f32 logits (count, vocabulary) of some target rows become losses and,
+ * where gradients are wanted, bf16 gradients of the logits in their place, in the first half of each row. */
+int plora_softmax_loss(
+    float *logits, const int32_t *target_rows, int32_t count, const int32_t *targets, const float *loss_weights,
+    int32_t vocabulary, int32_t gradients, float *losses, void *stream);
+
+/* ---- optimizer ---- */
+
+/* One matrix of one adapter, with its state and the bf16 copy that kernels read. */
+typedef struct {
+    float *parameters;
+    float *gradients;
+    float *first_moment;
+    float *second_moment;
+    void *copy; /* bf16 (rows, copy_stride) */
+    int32_t rows;
+    int32_t columns; /* rows x columns is a multiple of 8 */
+    int32_t copy_stride;
+    int32_t adapter;
+    int32_t is_b; /* whether the learning rate is that of B matrices */
+    int32_t reserved;
+} plora_matrix;
+
+/* Some elements of one matrix. */
+typedef struct {
+    int64_t first;
+    int32_t matrix;
+    int32_t count;
+} plora_span;
+
+/* What one step of one adapter does. */
+typedef struct {
+    int32_t active; /* 0: the adapter is left as it is */
+    int32_t rule;   /* 0: AdamW; 1: gradient descent */
+    float learning_rate_a;
+    float learning_rate_b;
+    float weight_decay;
+    float max_norm;          /* 0 for no clipping */
+    float first_correction;  /* 1 - beta1^step */
+    float second_correction; /* 1 - beta2^step */
+} plora_step;
+
+/*
+ * Cuts matrices into spans on the host, in order of adapters. Where spans is null only counts them.
+ *
+ * matrices: sorted by adapter; adapter_spans: (adapters + 1): first span of each adapter, then the number of spans
+ */
+int plora_optimizer_plan(
+    const plora_matrix *matrices, int32_t count, int32_t adapters, plora_span *spans, int32_t capacity, int32_t *adapter_spans);
+
+/*
+ * One step of each active adapter, clipped by the norm of all its gradients. An adapter whose norm is not finite is left as it
+ * was. Three launches.
+ *
+ * matrices, spans, adapter_spans, steps: on the device; norms: f64 (adapters), the norms before clipping, 0 where not active
+ * zero_gradients: whether gradients of active adapters are zeroed after the step
+ * workspace: f64 (span_count + adapters)
+ */
+int plora_optimize(
+    const plora_matrix *matrices, const plora_span *spans, int32_t span_count, const int32_t *adapter_spans, int32_t adapters,
+    const plora_step *steps, int32_t zero_gradients, double *norms, void *workspace, void *stream);
+
 #ifdef __cplusplus
 }
 #endif

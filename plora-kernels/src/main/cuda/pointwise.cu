@@ -13,20 +13,10 @@ constexpr int ROW_THREADS = 128;  // of a kernel with one block a row
 
 __device__ inline void load(float (&f)[8], const bf16 *p) { unpack(*(const uint4 *)p, f); }
 
-// Sum over a block of ROW_THREADS, in every thread.
-__device__ float block_sum(float value) {
-    float *warps = (float *)shared_memory();
-#pragma unroll
-    for (int mask = 16; mask > 0; mask /= 2) value += shuffle_xor(value, mask);
-    if (threadIdx.x % 32 == 0) warps[threadIdx.x / 32] = value;
-    __syncthreads();
-    float sum = 0.0f;
-#pragma unroll
-    for (int warp = 0; warp < ROW_THREADS / 32; warp++) sum += warps[warp];
-    return sum;
-}
+// Sum over a block, in every thread.
+__device__ float row_sum(float value) { return block_sum<ROW_THREADS>(value, (float *)shared_memory()); }
 
-constexpr int BLOCK_SUM_SHARED = ROW_THREADS / 32 * (int)sizeof(float);
+constexpr int ROW_SUM_SHARED = ROW_THREADS / 32 * (int)sizeof(float);
 
 __global__ void __launch_bounds__(THREADS) to_bf16_kernel(const float *from, bf16 *to, int64_t chunks) {
     wait_for_previous();
@@ -64,7 +54,7 @@ __global__ void __launch_bounds__(ROW_THREADS)
 #pragma unroll
         for (int e = 0; e < 8; e++) squares += f[e] * f[e];
     }
-    float inverse = 1.0f / sqrtf(block_sum(squares) / hidden + epsilon);
+    float inverse = 1.0f / sqrtf(row_sum(squares) / hidden + epsilon);
     if (threadIdx.x == 0) inverse_rms[blockIdx.x] = inverse;
     for (int i = threadIdx.x * CHUNK; i < hidden; i += ROW_THREADS * CHUNK) {
         load(f, x + row + i);
@@ -89,7 +79,7 @@ __global__ void __launch_bounds__(ROW_THREADS) rms_norm_backward_kernel(
 #pragma unroll
         for (int e = 0; e < 8; e++) sum += w[e] * d[e] * f[e];
     }
-    float mean = block_sum(sum) * inverse / hidden;
+    float mean = row_sum(sum) * inverse / hidden;
     for (int i = threadIdx.x * CHUNK; i < hidden; i += ROW_THREADS * CHUNK) {
         load(f, x + row + i);
         load(w, weight + i);
@@ -192,7 +182,7 @@ int plora_embed(const void *table, const int32_t *tokens, void *y, int32_t rows,
 int plora_rms_norm(
     const void *x, const void *weight, float epsilon, void *y, float *inverse_rms, int32_t rows, int32_t hidden, void *stream) {
     PLORA_REQUIRE(hidden % CHUNK == 0, "hidden (%d) must be a multiple of 8.", hidden);
-    return launch(rms_norm_kernel, rows, ROW_THREADS, BLOCK_SUM_SHARED, stream, (const bf16 *)x, (const bf16 *)weight, epsilon,
+    return launch(rms_norm_kernel, rows, ROW_THREADS, ROW_SUM_SHARED, stream, (const bf16 *)x, (const bf16 *)weight, epsilon,
                   (bf16 *)y, inverse_rms, hidden);
 }
 
@@ -200,7 +190,7 @@ int plora_rms_norm_backward(
     const void *x, const void *weight, const float *inverse_rms, const void *dy, void *dx, int32_t rows, int32_t hidden,
     void *stream) {
     PLORA_REQUIRE(hidden % CHUNK == 0, "hidden (%d) must be a multiple of 8.", hidden);
-    return launch(rms_norm_backward_kernel, rows, ROW_THREADS, BLOCK_SUM_SHARED, stream, (const bf16 *)x, (const bf16 *)weight,
+    return launch(rms_norm_backward_kernel, rows, ROW_THREADS, ROW_SUM_SHARED, stream, (const bf16 *)x, (const bf16 *)weight,
                   inverse_rms, (const bf16 *)dy, (bf16 *)dx, hidden);
 }
 

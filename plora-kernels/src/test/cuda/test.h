@@ -163,3 +163,5 @@ void test_lora_plan(Random &random, int shapes);
 void test_lora(Random &random, int shapes);
 void test_lora_nan(Random &random, int shapes);
 void test_pointwise(Random &random, int shapes);
+void test_optimizer(Random &random, int shapes);
+void test_cross_entropy(Random &random, int shapes);

@@ -12,6 +12,8 @@ const Named TESTS[] = {
     {"lora", test_lora},
     {"lora_nan", test_lora_nan},
     {"pointwise", test_pointwise},
+    {"optimizer", test_optimizer},
+    {"cross_entropy", test_cross_entropy},
 };
 }  // namespace
 
