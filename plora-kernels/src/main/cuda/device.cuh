@@ -41,6 +41,11 @@ __device__ inline void copy_async(void *shared, const void *global, int bytes) {
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(shared)), "l"(global), "r"(bytes));
 }
 
+// Copies one word, or zeros it.
+__device__ inline void copy_word_async(void *shared, const void *global, bool valid) {
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(shared_address(shared)), "l"(global), "r"(valid ? 4 : 0));
+}
+
 __device__ inline void copy_commit() { asm volatile("cp.async.commit_group;"); }
 
 // Waits until at most `pending` of this thread's groups are under way.

@@ -264,6 +264,36 @@ int plora_softmax_loss(
     float *logits, const int32_t *target_rows, int32_t count, const int32_t *targets, const float *loss_weights,
     int32_t vocabulary, int32_t gradients, float *losses, void *stream);
 
+/* ---- attention ---- */
+
+/* Rows first .. first + 63, as far as they exist, of a sequence of `length` rows from row `start` of the batch. */
+typedef struct {
+    int32_t start, length, first, reserved;
+} plora_attention_tile;
+
+/*
+ * Cuts sequences into tiles on the host: first a list for queries, then one for keys, each with the longest work first. Where
+ * tiles is null only counts them.
+ *
+ * sequence_starts: (sequences + 1); count: tiles of one list
+ */
+int plora_attention_plan(
+    const int32_t *sequence_starts, int32_t sequences, plora_attention_tile *tiles, int32_t capacity, int32_t *count);
+
+/*
+ * Causal softmax attention within each sequence, scaled by 1 / sqrt(head_size).
+ *
+ * qkv: bf16 (T, (heads + 2 kv_heads) head_size); y: bf16 (T, heads head_size); log_sum: f32 (T, heads), for the backward
+ */
+int plora_attention(
+    const plora_heads *heads, const plora_attention_tile *tiles, int32_t count, const void *qkv, void *y, float *log_sum,
+    void *stream);
+
+/* Overwrites d_qkv. workspace: f32 (T, heads). Three launches. */
+int plora_attention_backward(
+    const plora_heads *heads, const plora_attention_tile *tiles, int32_t count, int32_t rows, const void *qkv, const void *y,
+    const float *log_sum, const void *dy, void *d_qkv, void *workspace, void *stream);
+
 /* ---- optimizer ---- */
 
 /* One matrix of one adapter, with its state and the bf16 copy that kernels read. */

@@ -32,6 +32,7 @@ struct Copy {
     void *to;
     const void *from;
     int bytes;
+    int width;  // what is not copied of it is zeroed
 };
 
 enum class Wait { NONE, WARP, BLOCK, DONE };
@@ -89,7 +90,13 @@ inline char *shared_memory() { return emulation::block.shared.data(); }
 inline void copy_async(void *shared, const void *global, int bytes) {
     auto &groups = emulation::block.fibers[emulation::block.current].groups;
     if (groups.empty()) groups.emplace_back();
-    groups.back().push_back({shared, global, bytes});
+    groups.back().push_back({shared, global, bytes, 16});
+}
+
+inline void copy_word_async(void *shared, const void *global, bool valid) {
+    auto &groups = emulation::block.fibers[emulation::block.current].groups;
+    if (groups.empty()) groups.emplace_back();
+    groups.back().push_back({shared, global, valid ? 4 : 0, 4});
 }
 
 inline void copy_commit() {
@@ -103,7 +110,7 @@ inline void copy_wait() {
     auto &groups = emulation::block.fibers[emulation::block.current].groups;
     while ((int)groups.size() - 1 > pending) {
         for (const emulation::Copy &copy : groups.front()) {
-            memset(copy.to, 0, 16);
+            memset(copy.to, 0, (size_t)copy.width);
             memcpy(copy.to, copy.from, (size_t)copy.bytes);
         }
         groups.erase(groups.begin());

@@ -127,6 +127,8 @@ struct Expected {
         value[i] += term;
         squares[i] += term * term;
     }
+    // Something that was rounded to bf16 on the way to a value without being one of its terms.
+    void doubt(size_t i, double amount) { squares[i] += amount * amount; }
     // A value that is there before; contributes no rounding of terms.
     void start(size_t i, double v) { value[i] = v; }
 };
@@ -163,5 +165,6 @@ void test_lora_plan(Random &random, int shapes);
 void test_lora(Random &random, int shapes);
 void test_lora_nan(Random &random, int shapes);
 void test_pointwise(Random &random, int shapes);
+void test_attention(Random &random, int shapes);
 void test_optimizer(Random &random, int shapes);
 void test_cross_entropy(Random &random, int shapes);

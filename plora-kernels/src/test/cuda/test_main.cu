@@ -12,6 +12,7 @@ const Named TESTS[] = {
     {"lora", test_lora},
     {"lora_nan", test_lora_nan},
     {"pointwise", test_pointwise},
+    {"attention", test_attention},
     {"optimizer", test_optimizer},
     {"cross_entropy", test_cross_entropy},
 };
