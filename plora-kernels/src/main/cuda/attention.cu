@@ -41,13 +41,9 @@ struct Rows {
 // Copies rows of one head; those from `valid` on become zeros.
 template <int ROWS, int D>
 __device__ void load_rows(bf16 *tile, const bf16 *from, int stride, int valid) {
-    constexpr int CHUNKS = D / CHUNK;
-    for (int i = threadIdx.x; i < ROWS * CHUNKS; i += THREADS) {
-        int row = i / CHUNKS, chunk = i % CHUNKS;
-        bool inside = row < valid;
-        copy_async(chunk_at<stride_of(D)>(tile, row, chunk), inside ? from + (int64_t)row * stride + chunk * CHUNK : from,
-                   inside ? 16 : 0);
-    }
+    copy_tile_async<ROWS, stride_of(D), THREADS>(tile, from, stride, [&](int row, int chunk) {
+        return row < valid && chunk < D / CHUNK ? 16 : 0;
+    });
 }
 
 // Products of a warp's 16 rows of one tile with all N rows of another, over the head.
@@ -264,8 +260,8 @@ __device__ void keys_tile(
             bool valid = row0 + row < length;
             float *to = per_row + i % 2 * 2 * Q + row;
             if ((int)threadIdx.x < Q) {
-                copy_word_async(to, valid ? log_sum + at : log_sum, valid);
-                copy_word_async(to + Q, valid ? products + at : products, valid);
+                copy_word_async(to, log_sum + at, valid);
+                copy_word_async(to + Q, products + at, valid);
             }
         }
         copy_commit();

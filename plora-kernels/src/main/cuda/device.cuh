@@ -36,12 +36,12 @@ __device__ inline char *shared_memory() {
 
 __device__ inline uint32_t shared_address(const void *p) { return (uint32_t)__cvta_generic_to_shared(p); }
 
-// Copies the first `bytes` (0..16) of 16 and fills the rest with zeros.
+// Copies the first `bytes` (0..16) of 16 and fills the rest with zeros; without bytes the address is not used.
 __device__ inline void copy_async(void *shared, const void *global, int bytes) {
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(shared)), "l"(global), "r"(bytes));
 }
 
-// Copies one word, or zeros it.
+// Copies one word, or zeros it without using the address.
 __device__ inline void copy_word_async(void *shared, const void *global, bool valid) {
     asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(shared_address(shared)), "l"(global), "r"(valid ? 4 : 0));
 }
@@ -115,6 +115,31 @@ __device__ inline int swizzle(int row, int chunk) {
 template <int columns>
 __device__ inline bf16 *chunk_at(void *tile, int row, int chunk) {
     return (bf16 *)tile + swizzle<columns>(row, chunk) * CHUNK;
+}
+
+// Calls action(chunk's place, row, chunk) for each chunk of a tile, by turns of all threads. Rows that a thread takes one after
+// the other are swizzled alike, so their places are a constant apart.
+template <int ROWS, int COLUMNS, int THREADS, typename Action>
+__device__ inline void each_chunk(bf16 *tile, Action action) {
+    constexpr int CHUNKS = COLUMNS / CHUNK, AT_ONCE = THREADS / CHUNKS;
+    static_assert(AT_ONCE % 8 == 0, "rows a multiple of 8 apart");
+    int row = (int)(threadIdx.x / CHUNKS), chunk = (int)(threadIdx.x % CHUNKS);
+    bf16 *at = chunk_at<COLUMNS>(tile, row, chunk);
+#pragma unroll
+    for (int first = 0; first < ROWS; first += AT_ONCE) {
+        if (ROWS % AT_ONCE == 0 || first + row < ROWS) action(at + first * COLUMNS, first + row, chunk);
+    }
+}
+
+// Copies a tile from rows that are stride apart; bytes(row, chunk) is what of a chunk exists, the rest becomes zeros.
+template <int ROWS, int COLUMNS, int THREADS, typename Bytes>
+__device__ inline void copy_tile_async(bf16 *tile, const bf16 *from, int stride, Bytes bytes) {
+    constexpr int CHUNKS = COLUMNS / CHUNK, AT_ONCE = THREADS / CHUNKS;
+    from += (int)(threadIdx.x / CHUNKS) * stride + (int)(threadIdx.x % CHUNKS) * CHUNK;
+    each_chunk<ROWS, COLUMNS, THREADS>(tile, [&](bf16 *at, int row, int chunk) {
+        copy_async(at, from, bytes(row, chunk));
+        from += AT_ONCE * stride;
+    });
 }
 
 // Left operand, rows m .. m + 15 and columns k .. k + 15 of a tile (m, k).

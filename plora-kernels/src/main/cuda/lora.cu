@@ -62,44 +62,33 @@ __device__ Mask mask_of(const Arguments &g, const plora_term *terms, int part) {
 // ---- shrink ----
 
 __device__ void shrink_load_x(const Arguments &g, const plora_tile &t, bf16 *x_tile, int step) {
-    int chunk = threadIdx.x % 8;
-    int column = t.column + step * SHRINK_DEPTH + chunk * CHUNK;
-#pragma unroll
-    for (int i = 0; i < ROWS / 16; i++) {
-        int row = threadIdx.x / 8 + i * 16;
-        bool valid = column < t.column + t.columns && row < t.rows;
-        const bf16 *from = g.x + (valid ? (int64_t)(t.row + row) * g.inputs + column : 0);
-        copy_async(chunk_at<SHRINK_DEPTH>(x_tile, row, chunk), from, valid ? 16 : 0);
-    }
+    const bf16 *from = g.x + (int64_t)t.row * g.inputs + t.column + step * SHRINK_DEPTH;
+    int columns = t.columns - step * SHRINK_DEPTH;
+    copy_tile_async<ROWS, SHRINK_DEPTH, SHRINK_THREADS>(x_tile, from, g.inputs, [&](int row, int chunk) {
+        return row < t.rows && chunk * CHUNK < columns ? 16 : 0;
+    });
 }
 
 template <int N>
-__device__ void shrink_load_a(const Arguments &g, const plora_tile &t, const bf16 *const *a_rows, bf16 *a_tile, int step) {
-    int chunk = threadIdx.x % 8;
-    int column = t.column + step * SHRINK_DEPTH + chunk * CHUNK;
-#pragma unroll
-    for (int i = 0; i < N / 16; i++) {
-        int row = threadIdx.x / 8 + i * 16;
+__device__ void shrink_load_a(const plora_tile &t, const bf16 *const *a_rows, bf16 *a_tile, int step) {
+    int column = t.column + step * SHRINK_DEPTH, columns = t.columns - step * SHRINK_DEPTH;
+    each_chunk<N, SHRINK_DEPTH, SHRINK_THREADS>(a_tile, [&](bf16 *at, int row, int chunk) {
         const bf16 *a_row = a_rows[row];
-        bool valid = column < t.column + t.columns && a_row != nullptr;
-        copy_async(chunk_at<SHRINK_DEPTH>(a_tile, row, chunk), valid ? a_row + column : g.x, valid ? 16 : 0);
-    }
+        bool valid = a_row != nullptr && chunk * CHUNK < columns;
+        copy_async(at, a_row + column + chunk * CHUNK, valid ? 16 : 0);
+    });
 }
 
-// Masks the chunks that this thread copied.
-__device__ void shrink_drop(const Arguments &g, const plora_tile &t, const Mask &mask, bf16 *x_tile, int step) {
-    int chunk = threadIdx.x % 8;
-    int quad = (t.column + step * SHRINK_DEPTH + chunk * CHUNK) / 4;
-    uint64_t first = column_key(mask.module, quad);
-    uint64_t second = column_key(mask.module, quad + 1);
-#pragma unroll
-    for (int i = 0; i < ROWS / 16; i++) {
-        int row = threadIdx.x / 8 + i * 16;
-        if (row < t.rows) {
-            uint4 *at = (uint4 *)chunk_at<SHRINK_DEPTH>(x_tile, row, chunk);
-            *at = drop(*at, (uint64_t)g.keys[t.row + row], first, second, mask.threshold);
+// Masks the chunks that this thread copied, of a tile at (row, column).
+template <int COLUMNS, int THREAD_COUNT>
+__device__ void drop_tile(const Arguments &g, const plora_tile &t, const Mask &mask, bf16 *x_tile, int row0, int column) {
+    int quad = (column + (int)threadIdx.x % (COLUMNS / CHUNK) * CHUNK) / 4;
+    uint64_t first = column_key(mask.module, quad), second = column_key(mask.module, quad + 1);
+    each_chunk<ROWS, COLUMNS, THREAD_COUNT>(x_tile, [&](bf16 *at, int row, int) {
+        if (row0 + row < t.rows) {
+            *(uint4 *)at = drop(*(uint4 *)at, (uint64_t)g.keys[t.row + row0 + row], first, second, mask.threshold);
         }
-    }
+    });
 }
 
 template <int N>
@@ -157,7 +146,7 @@ __device__ void shrink_tile(const Arguments &g, const plora_tile &t) {
         bf16 *stage = stages + step % SHRINK_STAGES * STAGE;
         if (step < steps) {
             shrink_load_x(g, t, stage, step);
-            shrink_load_a<N>(g, t, a_rows, stage + X, step);
+            shrink_load_a<N>(t, a_rows, stage + X, step);
         }
         copy_commit();
     };
@@ -167,7 +156,9 @@ __device__ void shrink_tile(const Arguments &g, const plora_tile &t) {
     for (int step = 0; step < steps; step++) {
         bf16 *stage = stages + step % SHRINK_STAGES * STAGE;
         copy_wait<SHRINK_STAGES - 2>();
-        if (mask.threshold != 0) shrink_drop(g, t, mask, stage, step);
+        if (mask.threshold != 0) {
+            drop_tile<SHRINK_DEPTH, SHRINK_THREADS>(g, t, mask, stage, 0, t.column + step * SHRINK_DEPTH);
+        }
         __syncthreads();
         load(step + SHRINK_STAGES - 1);
         shrink_multiply<N>(sums, stage, stage + X);
@@ -256,25 +247,19 @@ template <int K, bool TO_X>
 __device__ void expand_load(
     const Arguments &g, const plora_tile &t, const Piece &piece, bf16 *s_tile, bf16 *operand_tile, int column) {
     const bf16 *s = (TO_X ? g.low_rank_gradient : g.low_rank) + t.low_rank + piece.rank;
-    for (int i = threadIdx.x; i < ROWS * K / CHUNK; i += THREADS) {
-        int row = i / (K / CHUNK), chunk = i % (K / CHUNK);
-        bool valid = row < t.rows && chunk * CHUNK < piece.ranks;
-        copy_async(chunk_at<K>(s_tile, row, chunk), valid ? s + (int64_t)row * t.stride + chunk * CHUNK : g.low_rank,
-                   valid ? 16 : 0);
-    }
-    int end = t.column + t.columns;
-    for (int i = threadIdx.x; i < EXPAND_COLUMNS * K / CHUNK; i += THREADS) {
-        if (TO_X) {
-            int rank = i / (EXPAND_COLUMNS / CHUNK), chunk = i % (EXPAND_COLUMNS / CHUNK);
-            bool valid = rank < piece.valid && column + chunk * CHUNK < end;
-            const bf16 *from = piece.operand + (int64_t)rank * piece.operand_stride + column + chunk * CHUNK;
-            copy_async(chunk_at<EXPAND_COLUMNS>(operand_tile, rank, chunk), valid ? from : g.low_rank, valid ? 16 : 0);
-        } else {
-            int n = i / (K / CHUNK), chunk = i % (K / CHUNK);
-            int bytes = column + n < end ? min(max(piece.valid - chunk * CHUNK, 0), CHUNK) * 2 : 0;
-            const bf16 *from = piece.operand + (int64_t)(column + n - t.part_column) * piece.operand_stride + chunk * CHUNK;
-            copy_async(chunk_at<K>(operand_tile, n, chunk), bytes > 0 ? from : g.low_rank, bytes);
-        }
+    copy_tile_async<ROWS, K, THREADS>(s_tile, s, t.stride, [&](int row, int chunk) {
+        return row < t.rows && chunk * CHUNK < piece.ranks ? 16 : 0;
+    });
+    int columns = t.column + t.columns - column, stride = piece.operand_stride;
+    if (TO_X) {
+        copy_tile_async<K, EXPAND_COLUMNS, THREADS>(operand_tile, piece.operand + column, stride, [&](int rank, int chunk) {
+            return rank < piece.valid && chunk * CHUNK < columns ? 16 : 0;
+        });
+    } else {
+        const bf16 *from = piece.operand + (column - t.part_column) * stride;
+        copy_tile_async<EXPAND_COLUMNS, K, THREADS>(operand_tile, from, stride, [&](int n, int chunk) {
+            return n < columns ? min(max(piece.valid - chunk * CHUNK, 0), CHUNK) * 2 : 0;
+        });
     }
 }
 
@@ -422,37 +407,16 @@ __global__ void __launch_bounds__(THREADS, 4) expand_kernel(Arguments g) {
 // ---- gradient a: sums over all rows of a segment ----
 
 template <int M>
-__device__ void gradient_a_load(const Arguments &g, const plora_tile &t, bf16 *x_tile, bf16 *s_tile, int row0) {
-#pragma unroll
-    for (int i = 0; i < ROWS * GRADIENT_A_COLUMNS / CHUNK / THREADS; i++) {
-        int row = threadIdx.x / 16 + i * 16, chunk = threadIdx.x % 16;
-        bool valid = row0 + row < t.rows && chunk * CHUNK < t.columns;
-        const bf16 *from = g.x + (valid ? (int64_t)(t.row + row0 + row) * g.inputs + t.column + chunk * CHUNK : 0);
-        copy_async(chunk_at<GRADIENT_A_COLUMNS>(x_tile, row, chunk), from, valid ? 16 : 0);
-    }
-    const bf16 *s = g.low_rank_gradient + t.low_rank + t.rank;
-    for (int i = threadIdx.x; i < ROWS * M / CHUNK; i += THREADS) {
-        int row = i / (M / CHUNK), chunk = i % (M / CHUNK);
-        bool valid = row0 + row < t.rows && chunk * CHUNK < t.ranks;
-        copy_async(chunk_at<M>(s_tile, row, chunk), valid ? s + (int64_t)(row0 + row) * t.stride + chunk * CHUNK : s,
-                   valid ? 16 : 0);
-    }
-}
-
-// Masks the chunks that this thread copied.
-__device__ void gradient_a_drop(const Arguments &g, const plora_tile &t, const Mask &mask, bf16 *x_tile, int row0) {
-    int chunk = threadIdx.x % 16;
-    int quad = (t.column + chunk * CHUNK) / 4;
-    uint64_t first = column_key(mask.module, quad);
-    uint64_t second = column_key(mask.module, quad + 1);
-#pragma unroll
-    for (int i = 0; i < ROWS * GRADIENT_A_COLUMNS / CHUNK / THREADS; i++) {
-        int row = threadIdx.x / 16 + i * 16;
-        if (row0 + row < t.rows) {
-            uint4 *at = (uint4 *)chunk_at<GRADIENT_A_COLUMNS>(x_tile, row, chunk);
-            *at = drop(*at, (uint64_t)g.keys[t.row + row0 + row], first, second, mask.threshold);
-        }
-    }
+__device__ void gradient_a_load(const Arguments &g, const plora_tile &t, bf16 *x_tile, bf16 *s_tile, int row0, int column) {
+    int rows = t.rows - row0, columns = t.columns - column;
+    const bf16 *x = g.x + (int64_t)(t.row + row0) * g.inputs + t.column + column;
+    copy_tile_async<ROWS, GRADIENT_A_COLUMNS, THREADS>(x_tile, x, g.inputs, [&](int row, int chunk) {
+        return row < rows && chunk * CHUNK < columns ? 16 : 0;
+    });
+    const bf16 *s = g.low_rank_gradient + t.low_rank + t.rank + (int64_t)row0 * t.stride;
+    copy_tile_async<ROWS, M, THREADS>(s_tile, s, t.stride, [&](int row, int chunk) {
+        return row < rows && chunk * CHUNK < t.ranks ? 16 : 0;
+    });
 }
 
 // Adds a pair of sums to a gradient, or overwrites it. Each element gets one sum from one thread, so the order is fixed.
@@ -469,61 +433,110 @@ __device__ inline void put_pair(float *to, float low, float high, bool both, boo
     }
 }
 
+// One thread's place in the stream of steps: all rows of 128 columns, then the next 128.
+struct GradientAStep {
+    int row, column;
+
+    __device__ void advance(int rows) {
+        row += ROWS;
+        if (row >= rows) {
+            row = 0;
+            column += GRADIENT_A_COLUMNS;
+        }
+    }
+};
+
 template <int M>
-__device__ void gradient_a_tile(const Arguments &g, const plora_tile &t) {
-    constexpr int X = ROWS * GRADIENT_A_COLUMNS, STAGE = X + ROWS * M;
-    constexpr int WARPS_M = M / 16;                                // warps along the ranks, 16 each
-    constexpr int BLOCKS = GRADIENT_A_COLUMNS / 8 / (8 / WARPS_M);  // of 8 columns, of a warp
-    bf16 *stages = (bf16 *)shared_memory();
-    const plora_term *terms = adapter_terms(g, t);
-    Mask mask = mask_of(g, terms, t.part);
-    int steps = divide_up(t.rows, ROWS);
-    int warp = threadIdx.x / 32;
-    int m0 = warp % WARPS_M * 16, n0 = warp / WARPS_M * BLOCKS * 8;
-    float sums[BLOCKS][4] = {};
-    auto load = [&](int step) {
-        bf16 *stage = stages + step % GRADIENT_A_STAGES * STAGE;
-        if (step < steps) gradient_a_load<M>(g, t, stage, stage + X, step * ROWS);
-        copy_commit();
-    };
-    wait_for_previous();
-    for (int step = 0; step < GRADIENT_A_STAGES - 1; step++) load(step);
-    for (int step = 0; step < steps; step++) {
-        bf16 *stage = stages + step % GRADIENT_A_STAGES * STAGE;
-        copy_wait<GRADIENT_A_STAGES - 2>();
-        if (mask.threshold != 0) gradient_a_drop(g, t, mask, stage, step * ROWS);
-        __syncthreads();
-        load(step + GRADIENT_A_STAGES - 1);
-        int rows = min(ROWS, t.rows - step * ROWS);
+struct GradientA {
+    static constexpr int WARPS_M = M / 16;                                      // warps along the ranks, 16 each
+    static constexpr int BLOCKS = GRADIENT_A_COLUMNS / 8 / (8 / WARPS_M);       // of 8 columns, of a warp
+    float sums[BLOCKS][4];
+    float *gradients[2];  // rows of this thread, null where there is none
+
+    __device__ int m0() const { return (int)threadIdx.x / 32 % WARPS_M * 16; }
+    __device__ int n0() const { return (int)threadIdx.x / 32 / WARPS_M * BLOCKS * 8; }
+
+    __device__ void clear() {
+#pragma unroll
+        for (int n = 0; n < BLOCKS; n++) sums[n][0] = sums[n][1] = sums[n][2] = sums[n][3] = 0.0f;
+    }
+
+    __device__ void find_gradients(const Arguments &g, const plora_tile &t, const plora_term *terms) {
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            int m = m0() + fragment_row() + half * 8, rank;
+            const plora_term *term = m < t.ranks ? term_at(terms, g.parts, t.rank + m, rank) : nullptr;
+            gradients[half] = term == nullptr ? nullptr : term->gradient_a + (int64_t)rank * g.inputs + t.column;
+        }
+    }
+
+    __device__ void add(bf16 *x_tile, bf16 *s_tile, int rows) {
 #pragma unroll
         for (int k = 0; k < ROWS; k += 16) {
             if (k < rows) {
                 uint32_t left[4], right[4];
-                load_left_transposed<M>(left, stage + X, m0, k);
+                load_left_transposed<M>(left, s_tile, m0(), k);
 #pragma unroll
                 for (int n = 0; n < BLOCKS; n += 2) {
-                    load_right_transposed<GRADIENT_A_COLUMNS>(right, stage, n0 + n * 8, k);
+                    load_right_transposed<GRADIENT_A_COLUMNS>(right, x_tile, n0() + n * 8, k);
                     multiply(sums[n], left, right[0], right[1]);
                     multiply(sums[n + 1], left, right[2], right[3]);
                 }
             }
         }
     }
-    copy_wait<0>();
+
+    __device__ void store(const plora_tile &t, float scale, int first) {
 #pragma unroll
-    for (int half = 0; half < 2; half++) {
-        int m = m0 + fragment_row() + half * 8, rank;
-        const plora_term *term = m < t.ranks ? term_at(terms, g.parts, t.rank + m, rank) : nullptr;
-        if (term != nullptr) {
-            float *row = term->gradient_a + (int64_t)rank * g.inputs + t.column;
+        for (int half = 0; half < 2; half++) {
 #pragma unroll
             for (int n = 0; n < BLOCKS; n++) {
-                int column = n0 + n * 8 + fragment_column();
-                float low = sums[n][half * 2] * mask.keep_scale, high = sums[n][half * 2 + 1] * mask.keep_scale;
-                if (column < t.columns) put_pair(row + column, low, high, true, t.overwrite);
+                int column = first + n0() + n * 8 + fragment_column();
+                if (gradients[half] != nullptr && column < t.columns) {
+                    put_pair(gradients[half] + column, sums[n][half * 2] * scale, sums[n][half * 2 + 1] * scale, true, t.overwrite);
+                }
             }
         }
     }
+};
+
+template <int M>
+__device__ void gradient_a_tile(const Arguments &g, const plora_tile &t) {
+    constexpr int X = ROWS * GRADIENT_A_COLUMNS, STAGE = X + ROWS * M, STAGES = GRADIENT_A_STAGES;
+    bf16 *stages = (bf16 *)shared_memory();
+    const plora_term *terms = adapter_terms(g, t);
+    Mask mask = mask_of(g, terms, t.part);
+    GradientA<M> gradient;
+    gradient.find_gradients(g, t, terms);
+    gradient.clear();
+    wait_for_previous();
+    GradientAStep ahead = {0, 0}, now = {0, 0};
+    int loaded = 0;
+    auto load = [&] {
+        bf16 *stage = stages + loaded % STAGES * STAGE;
+        if (ahead.column < t.columns) gradient_a_load<M>(g, t, stage, stage + X, ahead.row, ahead.column);
+        copy_commit();
+        ahead.advance(t.rows);
+        loaded++;
+    };
+    for (int stage = 0; stage < STAGES - 1; stage++) load();
+    for (int step = 0; now.column < t.columns; step++) {
+        bf16 *stage = stages + step % STAGES * STAGE;
+        copy_wait<STAGES - 2>();
+        if (mask.threshold != 0) {
+            drop_tile<GRADIENT_A_COLUMNS, THREADS>(g, t, mask, stage, now.row, t.column + now.column);
+        }
+        __syncthreads();
+        load();
+        gradient.add(stage, stage + X, t.rows - now.row);
+        int column = now.column;
+        now.advance(t.rows);
+        if (now.row == 0) {
+            gradient.store(t, mask.keep_scale, column);
+            gradient.clear();
+        }
+    }
+    copy_wait<0>();
 }
 
 // The first blocks take gradient a, the others gradient x: one reads while the other writes.
@@ -549,34 +562,27 @@ __global__ void __launch_bounds__(THREADS, MASKED ? 2 : 3) gradient_ax_kernel(Ar
 
 template <int R, int N>
 __device__ void gradient_b_load_s(const Arguments &g, const plora_tile &t, bf16 *s_tile, int row0) {
-    const bf16 *s = g.low_rank + t.low_rank + t.rank;
-    for (int i = threadIdx.x; i < R * N / CHUNK; i += THREADS) {
-        int row = i / (N / CHUNK), chunk = i % (N / CHUNK);
-        bool valid = row0 + row < t.rows && chunk * CHUNK < t.ranks;
-        copy_async(chunk_at<N>(s_tile, row, chunk), valid ? s + (int64_t)(row0 + row) * t.stride + chunk * CHUNK : s,
-                   valid ? 16 : 0);
-    }
+    const bf16 *s = g.low_rank + t.low_rank + t.rank + (int64_t)row0 * t.stride;
+    int rows = t.rows - row0;
+    copy_tile_async<R, N, THREADS>(s_tile, s, t.stride, [&](int row, int chunk) {
+        return row < rows && chunk * CHUNK < t.ranks ? 16 : 0;
+    });
 }
 
 template <int R, int N>
 __device__ void gradient_b_load(
     const Arguments &g, const plora_tile &t, const plora_term &term, bf16 *dy_tile, bf16 *b_tile, int row0, int column) {
     constexpr int C = GRADIENT_B_COLUMNS;
-    int end = t.column + t.columns;
-#pragma unroll
-    for (int i = 0; i < R / 32; i++) {
-        int row = threadIdx.x / 8 + i * 32, chunk = threadIdx.x % 8;
-        bool valid = row0 + row < t.rows && column + chunk * CHUNK < end;
-        const bf16 *from = g.dy + (valid ? (int64_t)(t.row + row0 + row) * g.outputs + column + chunk * CHUNK : 0);
-        copy_async(chunk_at<C>(dy_tile, row, chunk), from, valid ? 16 : 0);
-    }
-    for (int i = threadIdx.x; i < C * N / CHUNK; i += THREADS) {
-        int row = i / (N / CHUNK), chunk = i % (N / CHUNK);
-        int bytes = column + row < end ? min(max(term.rank - t.part_rank - chunk * CHUNK, 0), CHUNK) * 2 : 0;
-        const bf16 *from =
-            (const bf16 *)term.b + (int64_t)(column + row - t.part_column) * term.b_stride + t.part_rank + chunk * CHUNK;
-        copy_async(chunk_at<N>(b_tile, row, chunk), bytes > 0 ? from : g.dy, bytes);
-    }
+    int rows = t.rows - row0, columns = t.column + t.columns - column;
+    const bf16 *dy = g.dy + (int64_t)(t.row + row0) * g.outputs + column;
+    copy_tile_async<R, C, THREADS>(dy_tile, dy, g.outputs, [&](int row, int chunk) {
+        return row < rows && chunk * CHUNK < columns ? 16 : 0;
+    });
+    const bf16 *b = (const bf16 *)term.b + (column - t.part_column) * term.b_stride + t.part_rank;
+    int ranks = term.rank - t.part_rank;
+    copy_tile_async<C, N, THREADS>(b_tile, b, term.b_stride, [&](int row, int chunk) {
+        return row < columns ? min(max(ranks - chunk * CHUNK, 0), CHUNK) * 2 : 0;
+    });
 }
 
 // One 8 x 8 block's right operand of the two that were loaded.
@@ -606,36 +612,43 @@ __device__ inline void multiply_transposed(
     }
 }
 
-// dB of 64 outputs over the rows of one group.
-template <int R, int N>
-__device__ void gradient_b_add(
-    const plora_tile &t, const plora_term &term, bf16 *dy_tile, bf16 *s_tile, int rows, int column, bool overwrite) {
-    constexpr int BLOCKS = N / 16;
-    int warp = threadIdx.x / 32;
-    int m0 = warp % 4 * 16, n0 = warp / 4 * BLOCKS * 8;
-    float sums[1][BLOCKS][4] = {};
+// dB of 64 outputs.
+template <int N>
+struct GradientB {
+    static constexpr int BLOCKS = N / 16;
+    float sums[1][BLOCKS][4];
+
+    __device__ int m0() const { return (int)threadIdx.x / 32 % 4 * 16; }
+    __device__ int n0() const { return (int)threadIdx.x / 32 / 4 * BLOCKS * 8; }
+
+    template <int R>
+    __device__ void add(bf16 *dy_tile, bf16 *s_tile, int rows) {
 #pragma unroll 4
-    for (int k = 0; k < R; k += 16) {
-        if (k < rows) {
-            uint32_t left[1][4];
-            load_left_transposed<GRADIENT_B_COLUMNS>(left[0], dy_tile, m0, k);
-            multiply_transposed<BLOCKS, N, 1>(sums, left, s_tile, n0, k);
+        for (int k = 0; k < R; k += 16) {
+            if (k < rows) {
+                uint32_t left[1][4];
+                load_left_transposed<GRADIENT_B_COLUMNS>(left[0], dy_tile, m0(), k);
+                multiply_transposed<BLOCKS, N, 1>(sums, left, s_tile, n0(), k);
+            }
         }
     }
-    int end = t.column + t.columns;
+
+    __device__ void store(const plora_tile &t, const plora_term &term, int column, bool overwrite) {
+        int end = t.column + t.columns;
 #pragma unroll
-    for (int half = 0; half < 2; half++) {
-        int output = column + m0 + fragment_row() + half * 8;
-        float *row = term.gradient_b + (int64_t)(output - t.part_column) * term.rank;
+        for (int half = 0; half < 2; half++) {
+            int output = column + m0() + fragment_row() + half * 8;
+            float *row = term.gradient_b + (output - t.part_column) * term.rank;
 #pragma unroll
-        for (int n = 0; n < BLOCKS; n++) {
-            int rank = t.part_rank + n0 + n * 8 + fragment_column();
-            bool inside = output < end && rank < t.part_rank + t.ranks && rank < term.rank;
-            float low = sums[0][n][half * 2] * term.scale, high = sums[0][n][half * 2 + 1] * term.scale;
-            if (inside) put_pair(row + rank, low, high, rank + 1 < term.rank, overwrite);
+            for (int n = 0; n < BLOCKS; n++) {
+                int rank = n0() + n * 8 + fragment_column();
+                bool inside = output < end && rank < t.ranks && t.part_rank + rank < term.rank;
+                float low = sums[0][n][half * 2] * term.scale, high = sums[0][n][half * 2 + 1] * term.scale;
+                if (inside) put_pair(row + t.part_rank + rank, low, high, t.part_rank + rank + 1 < term.rank, overwrite);
+            }
         }
     }
-}
+};
 
 template <int R, int N>
 struct GradientS {
@@ -683,48 +696,72 @@ struct GradientS {
     }
 };
 
-template <int R, int N>
+// GROUPS x R rows of the segment at a time, so that dB is complete, or nearly, when it is written.
+template <int R, int N, int GROUPS>
 __device__ void gradient_b_tile(const Arguments &g, const plora_tile &t) {
     constexpr int C = GRADIENT_B_COLUMNS, STAGES = GRADIENT_B_STAGES, DY = R * C, STAGE = DY + C * N;
     bf16 *s_tile = (bf16 *)shared_memory();
-    bf16 *stages = s_tile + R * N;
+    bf16 *stages = s_tile + GROUPS * R * N;
     const plora_term term = adapter_terms(g, t)[t.part];
-    int steps = divide_up(t.columns, C);
     wait_for_previous();
     int row0 = 0;
     do {  // once for a segment without rows, to overwrite its gradient with zeros
-        auto load = [&](int step) {
-            bf16 *stage = stages + step % STAGES * STAGE;
-            if (step < steps) gradient_b_load<R, N>(g, t, term, stage, stage + DY, row0, t.column + step * C);
+        int loaded = 0;
+        auto load = [&] {
+            bf16 *stage = stages + loaded % STAGES * STAGE;
+            int column = loaded / GROUPS * C;
+            if (column < t.columns) {
+                gradient_b_load<R, N>(g, t, term, stage, stage + DY, row0 + loaded % GROUPS * R, t.column + column);
+            }
             copy_commit();
+            loaded++;
         };
-        gradient_b_load_s<R, N>(g, t, s_tile, row0);
-        for (int step = 0; step < STAGES - 1; step++) load(step);
-        GradientS<R, N> gradient_s = {};
-        for (int step = 0; step < steps; step++) {
-            copy_wait<STAGES - 2>();
-            __syncthreads();
-            load(step + STAGES - 1);
-            bf16 *stage = stages + step % STAGES * STAGE;
-            gradient_s.add(stage, stage + DY);
-            gradient_b_add<R, N>(t, term, stage, s_tile, min(R, t.rows - row0), t.column + step * C, t.overwrite && row0 == 0);
+        gradient_b_load_s<GROUPS * R, N>(g, t, s_tile, row0);
+        for (int stage = 0; stage < STAGES - 1; stage++) load();
+        GradientS<R, N> gradient_s[GROUPS] = {};
+        int step = 0;
+        for (int column = 0; column < t.columns; column += C) {
+            GradientB<N> gradient_b = {};
+#pragma unroll
+            for (int group = 0; group < GROUPS; group++) {
+                copy_wait<STAGES - 2>();
+                __syncthreads();
+                load();
+                bf16 *stage = stages + step++ % STAGES * STAGE;
+                gradient_s[group].add(stage, stage + DY);
+                gradient_b.template add<R>(stage, s_tile + group * R * N, t.rows - row0 - group * R);
+            }
+            gradient_b.store(t, term, t.column + column, t.overwrite && row0 == 0);
         }
-        gradient_s.store(g, t, term.scale, row0);
+#pragma unroll
+        for (int group = 0; group < GROUPS; group++) gradient_s[group].store(g, t, term.scale, row0 + group * R);
         copy_wait<0>();
         __syncthreads();
-        row0 += R;
+        row0 += GROUPS * R;
     } while (row0 < t.rows);
 }
 
-__global__ void __launch_bounds__(THREADS, 2) gradient_b_kernel(Arguments g) {
-    const plora_tile t = g.tiles[blockIdx.x];
-    bool tall = gradient_b_rows(t.rows) > 64;
-    if (t.ranks <= 16) {
-        tall ? gradient_b_tile<128, 16>(g, t) : gradient_b_tile<64, 16>(g, t);
-    } else if (t.ranks <= 32) {
-        tall ? gradient_b_tile<128, 32>(g, t) : gradient_b_tile<64, 32>(g, t);
+template <int N>
+__device__ void gradient_b_rows(const Arguments &g, const plora_tile &t) {
+    if (t.splits == 64) {
+        gradient_b_tile<64, N, 1>(g, t);
+    } else if (t.splits == 128) {
+        gradient_b_tile<128, N, 1>(g, t);
     } else {
-        tall ? gradient_b_tile<128, 64>(g, t) : gradient_b_tile<64, 64>(g, t);
+        gradient_b_tile<128, N, 2>(g, t);
+    }
+}
+
+// Wide: with tiles of more than 32 ranks, whose sums take more registers.
+template <bool WIDE>
+__global__ void __launch_bounds__(THREADS, WIDE ? 2 : 3) gradient_b_kernel(Arguments g) {
+    const plora_tile t = g.tiles[blockIdx.x];
+    if (t.ranks <= 16) {
+        gradient_b_rows<16>(g, t);
+    } else if (!WIDE || t.ranks <= 32) {
+        gradient_b_rows<32>(g, t);
+    } else {
+        gradient_b_rows<64>(g, t);
     }
 }
 
@@ -795,7 +832,8 @@ int plora_lora_backward(
     g.dy = (const bf16 *)dy;
     g.out = (bf16 *)dx;
     g.tiles = tiles + plan->first[PLORA_GRADIENT_B];
-    PLORA_TRY(launch(gradient_b_kernel, plan->count[PLORA_GRADIENT_B], THREADS, plan->gradient_b_shared, stream, g));
+    auto kernel = plan->gradient_b_ranks > 32 ? gradient_b_kernel<true> : gradient_b_kernel<false>;
+    PLORA_TRY(launch(kernel, plan->count[PLORA_GRADIENT_B], THREADS, plan->gradient_b_shared, stream, g));
     PLORA_TRY(launch(reduce_kernel, plan->count[PLORA_GRADIENT_REDUCE], THREADS, 0, stream,
                      tiles + plan->first[PLORA_GRADIENT_REDUCE], g.partials, g.low_rank_gradient));
     g.tiles = tiles;

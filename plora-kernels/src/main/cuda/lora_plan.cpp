@@ -30,7 +30,7 @@ struct Planner {
     std::vector<int64_t> low_rank;  // where each adapter's low-rank rows start
     int64_t low_rank_elements = 0;
     int64_t partial_elements = 0;
-    int largest_rank = 0, shrink_ranks = 0, gradient_a_ranks = 0, gradient_b_shared = 0;
+    int largest_rank = 0, shrink_ranks = 0, gradient_a_ranks = 0, gradient_b_ranks = 0, gradient_b_shared = 0;
 
     Planner(const plora_lora_shape &s, const plora_device &d) : shape(s), device(d) {
         for (int a = 0; a < shape.adapters; a++) {
@@ -84,9 +84,9 @@ struct Planner {
         return t;
     }
 
-    // Steps of each piece when `steps` are cut into pieces such that `others` x pieces blocks fill the chip `waves` times.
-    int piece(int steps, int64_t others, int waves, int least) const {
-        int64_t wanted = std::max<int64_t>(1, (int64_t)device.multiprocessors * waves / std::max<int64_t>(1, others));
+    // Steps of each piece when `steps` are cut into pieces such that `others` x pieces blocks are some for each multiprocessor.
+    int piece(int steps, int64_t others, double blocks, int least) const {
+        int64_t wanted = std::max<int64_t>(1, (int64_t)(device.multiprocessors * blocks) / std::max<int64_t>(1, others));
         return std::max(least, divide_up(steps, (int)std::min<int64_t>(wanted, steps)));
     }
 
@@ -180,22 +180,27 @@ struct Planner {
     }
 
     void gradient_x() {
-        int width = piece(divide_up(shape.inputs, EXPAND_COLUMNS), row_tile_count(), 4, 1) * EXPAND_COLUMNS;
+        int width = piece(divide_up(shape.inputs, EXPAND_COLUMNS), row_tile_count(), 1.25, 1) * EXPAND_COLUMNS;
         for (int a = 0; a < shape.adapters; a++) {
             row_tiles(PLORA_GRADIENT_X, a, {-1, 0, 0, stride(a)}, 0, shape.inputs, width);
         }
     }
 
     void gradient_a() {
+        int64_t others = 0;
+        for (int a = 0; a < shape.adapters; a++) {
+            if (has_gradient(a)) others += (int64_t)slices(a, GRADIENT_A_RANKS, false).size();
+        }
+        int width = piece(divide_up(shape.inputs, GRADIENT_A_COLUMNS), others, 1.75, 1) * GRADIENT_A_COLUMNS;
         for (int a = 0; a < shape.adapters; a++) {
             for (const Slice &slice : slices(a, GRADIENT_A_RANKS, false)) {
-                for (int column = 0; column < shape.inputs && has_gradient(a); column += GRADIENT_A_COLUMNS) {
+                for (int column = 0; column < shape.inputs && has_gradient(a); column += width) {
                     plora_tile t = tile(a, 0, rows(a));
                     t.part = slice.part;
                     t.rank = slice.rank;
                     t.ranks = slice.ranks;
                     t.column = column;
-                    t.columns = std::min(GRADIENT_A_COLUMNS, shape.inputs - column);
+                    t.columns = std::min(width, shape.inputs - column);
                     gradient_a_ranks = std::max(gradient_a_ranks, round_ranks(t.ranks));
                     lists[PLORA_GRADIENT_A].push_back(t);
                 }
@@ -203,10 +208,14 @@ struct Planner {
         }
     }
 
+    int rows_held(int a, const Slice &slice) const {
+        return gradient_b_rows(rows(a), round_ranks(slice.ranks), device.shared_memory);
+    }
+
     // Bytes that one step of 64 columns moves: a group's dY and B, and dB.
     int64_t gradient_b_cost(int a, const Slice &slice) const {
-        int held = gradient_b_rows(rows(a)), n = round_ranks(slice.ranks);
-        return (int64_t)GRADIENT_B_COLUMNS * (divide_up(std::max(1, rows(a)), held) * (held * 2 + n * 6) + n * 4);
+        int held = rows_held(a, slice), n = round_ranks(slice.ranks);
+        return (int64_t)GRADIENT_B_COLUMNS * divide_up(std::max(1, rows(a)), held) * (held * 2 + n * 6);
     }
 
     int64_t gradient_b_cost_of_all() const {
@@ -224,12 +233,18 @@ struct Planner {
     }
 
     void gradient_b() {
-        int64_t share = std::max<int64_t>(1, gradient_b_cost_of_all() / (2 * device.multiprocessors));
+        for (int a = 0; a < shape.adapters; a++) {
+            for (const Slice &slice : slices(a, GRADIENT_B_RANKS, true)) {
+                gradient_b_ranks = std::max(gradient_b_ranks, round_ranks(slice.ranks));
+            }
+        }
+        int blocks = device.multiprocessors * (gradient_b_ranks > 32 ? 2 : 3);
+        int64_t share = std::max<int64_t>(1, gradient_b_cost_of_all() / blocks);
         for (int a = 0; a < shape.adapters; a++) {
             for (const Slice &slice : slices(a, GRADIENT_B_RANKS, true)) {
                 if (has_gradient(a)) {
-                    int bytes = gradient_b_bytes(gradient_b_rows(rows(a)), round_ranks(slice.ranks));
-                    gradient_b_shared = std::max(gradient_b_shared, bytes);
+                    int n = round_ranks(slice.ranks);
+                    gradient_b_shared = std::max(gradient_b_shared, gradient_b_bytes(rows_held(a, slice), n));
                     split_gradient_b(a, slice, share);
                 }
             }
@@ -260,6 +275,7 @@ struct Planner {
             s.column = t.part_column + span * width;
             s.columns = std::min(width, columns - span * width);
             s.partial = t.partial < 0 ? -1 : t.partial + span * t.split_stride;
+            s.splits = rows_held(a, slice);
             lists[PLORA_GRADIENT_B].push_back(s);
         }
     }
@@ -329,6 +345,7 @@ int plora_lora_make_plan(
     plan->largest_rank = planner.largest_rank;
     plan->shrink_ranks = planner.shrink_ranks;
     plan->gradient_a_ranks = planner.gradient_a_ranks;
+    plan->gradient_b_ranks = planner.gradient_b_ranks;
     plan->gradient_b_shared = planner.gradient_b_shared;
     plan->drops = std::any_of(shape->drops, shape->drops + shape->adapters * shape->parts, [](int32_t d) { return d != 0; });
     plan->low_rank_elements = planner.low_rank_elements;

@@ -128,7 +128,7 @@ typedef struct {
     int32_t column, columns; /* of the inputs or of the outputs */
     int32_t part_column;     /* first output column of the part */
     int32_t stride;          /* low-rank columns of the adapter */
-    int32_t splits;          /* partial sums to add up */
+    int32_t splits;          /* partial sums to add up; for gradient b, rows held at once */
     int32_t overwrite;       /* whether gradients are overwritten */
     int64_t low_rank;        /* element where the adapter's row `row` starts in the low-rank buffer */
     int64_t partial;         /* element where the partial sums start, or -1 */
@@ -157,6 +157,7 @@ typedef struct {
     int32_t largest_rank;      /* of one term */
     int32_t shrink_ranks;      /* largest tile's ranks, rounded up to a size that kernels are built for */
     int32_t gradient_a_ranks;  /* likewise */
+    int32_t gradient_b_ranks;  /* likewise */
     int32_t gradient_b_shared; /* bytes that its blocks need */
     int32_t drops;             /* whether any term has dropout */
     int64_t low_rank_elements; /* bf16 elements of the buffer for S */
