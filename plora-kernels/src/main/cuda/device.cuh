@@ -273,11 +273,22 @@ __device__ inline uint4 drop(uint4 v, uint64_t row_key, uint64_t first_key, uint
 
 #ifndef PLORA_EMULATE
 
+// Whether the next launch follows one kernel of its stream only: one that joins streams in a graph must wait for all.
+inline int follows_one(cudaStream_t stream, bool &one) {
+    cudaStreamCaptureStatus status;
+    size_t dependencies = 0;
+    PLORA_CHECK(cudaStreamGetCaptureInfo(stream, &status, nullptr, nullptr, nullptr, nullptr, &dependencies));
+    one = status != cudaStreamCaptureStatusActive || dependencies <= 1;
+    return PLORA_OK;
+}
+
 // Launches unless there are no blocks. On sm_90 and newer a kernel may start while the one before it drains.
 template <typename... Parameters, typename... Arguments>
 int launch(void (*kernel)(Parameters...), int blocks, int threads, int shared, void *stream, Arguments... arguments) {
     if (blocks == 0) return PLORA_OK;
     int device, major;
+    bool one;
+    PLORA_TRY(follows_one((cudaStream_t)stream, one));
     PLORA_CHECK(cudaGetDevice(&device));
     PLORA_CHECK(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
     PLORA_CHECK(cudaFuncSetAttribute((const void *)kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared));
@@ -290,7 +301,7 @@ int launch(void (*kernel)(Parameters...), int blocks, int threads, int shared, v
     configuration.dynamicSmemBytes = (size_t)shared;
     configuration.stream = (cudaStream_t)stream;
     configuration.attrs = &overlap;
-    configuration.numAttrs = major >= 9 ? 1 : 0;
+    configuration.numAttrs = major >= 9 && one ? 1 : 0;
     PLORA_CHECK(cudaLaunchKernelEx(&configuration, kernel, static_cast<Parameters>(arguments)...));
     return PLORA_OK;
 }

@@ -24,7 +24,7 @@ struct Arguments {
     const bf16 *dy;           // (T, outputs)
     bf16 *low_rank;           // S; forward writes it
     bf16 *low_rank_gradient;  // dS
-    bf16 *out;                // y or dx
+    bf16 *out;                // y or dx; `accumulate`: added to
     const bf16 *bias;         // (outputs) or null
     float *partials;
     int accumulate;
@@ -316,14 +316,14 @@ __device__ inline float2 pair_at(const bf16 *p) {
     return {__uint_as_float(pair << 16), __uint_as_float(pair & 0xffff0000u)};
 }
 
-// What lies under two neighbouring results: the bias, and y itself where the result is added to it.
-__device__ inline float2 below(const Arguments &g, const plora_tile &t, int row, int column) {
+// What lies under two neighbouring results: the bias, and what is there already where the result is added to it.
+__device__ inline float2 below(const Arguments &g, const plora_tile &t, int row, int column, int width) {
     float2 sum = {0.0f, 0.0f};
     if (row < t.rows && column < t.column + t.columns) {
         if (g.bias != nullptr) sum = pair_at(g.bias + column);
         if (g.accumulate) {
-            float2 y = pair_at(g.out + (int64_t)(t.row + row) * g.outputs + column);
-            sum = {sum.x + y.x, sum.y + y.y};
+            float2 old = pair_at(g.out + (int64_t)(t.row + row) * width + column);
+            sum = {sum.x + old.x, sum.y + old.y};
         }
     }
     return sum;
@@ -334,7 +334,7 @@ template <bool TO_X>
 __device__ void expand_store(const Arguments &g, const plora_tile &t, float (&sums)[8][4], float scale, int column) {
     int warp = threadIdx.x / 32;
     int width = TO_X ? g.inputs : g.outputs;
-    bool alone = TO_X || (g.bias == nullptr && !g.accumulate);
+    bool alone = g.bias == nullptr && !g.accumulate;
 #pragma unroll
     for (int half = 0; half < 2; half++) {
         int row = warp % 4 * 16 + fragment_row() + half * 8;
@@ -345,7 +345,7 @@ __device__ void expand_store(const Arguments &g, const plora_tile &t, float (&su
 #pragma unroll
             for (int i = 0; i < 4; i++) {
                 const float(&block)[4] = sums[group * 4 + i];
-                float2 add = alone ? float2{0.0f, 0.0f} : below(g, t, row, first + i * 8 + fragment_column());
+                float2 add = alone ? float2{0.0f, 0.0f} : below(g, t, row, first + i * 8 + fragment_column(), width);
                 pairs[i] = pack(block[half * 2] * scale + add.x, block[half * 2 + 1] * scale + add.y);
             }
             uint4 result = gather_block(pairs);
@@ -419,17 +419,14 @@ __device__ void gradient_a_load(const Arguments &g, const plora_tile &t, bf16 *x
     });
 }
 
-// Adds a pair of sums to a gradient, or overwrites it. Each element gets one sum from one thread, so the order is fixed.
-__device__ inline void put_pair(float *to, float low, float high, bool both, bool overwrite) {
-    if (both && ((uintptr_t)to & 7) == 0) {
-        if (overwrite) {
-            *(float2 *)to = {low, high};
-        } else {
-            add_pair(to, low, high);
-        }
+// Overwrites a gradient's pair of neighbours, aligned to eight bytes, or adds to it. Each element gets one sum from one thread
+// at a time, so the order is fixed.
+template <bool OVERWRITE>
+__device__ inline void put_pair(float *to, float low, float high) {
+    if (OVERWRITE) {
+        *(float2 *)to = {low, high};
     } else {
-        to[0] = overwrite ? low : to[0] + low;
-        if (both) to[1] = overwrite ? high : to[1] + high;
+        add_pair(to, low, high);
     }
 }
 
@@ -486,14 +483,16 @@ struct GradientA {
         }
     }
 
+    template <bool OVERWRITE>
     __device__ void store(const plora_tile &t, float scale, int first) {
 #pragma unroll
         for (int half = 0; half < 2; half++) {
+            if (gradients[half] == nullptr) continue;
 #pragma unroll
             for (int n = 0; n < BLOCKS; n++) {
                 int column = first + n0() + n * 8 + fragment_column();
-                if (gradients[half] != nullptr && column < t.columns) {
-                    put_pair(gradients[half] + column, sums[n][half * 2] * scale, sums[n][half * 2 + 1] * scale, true, t.overwrite);
+                if (column < t.columns) {
+                    put_pair<OVERWRITE>(gradients[half] + column, sums[n][half * 2] * scale, sums[n][half * 2 + 1] * scale);
                 }
             }
         }
@@ -532,7 +531,11 @@ __device__ void gradient_a_tile(const Arguments &g, const plora_tile &t) {
         int column = now.column;
         now.advance(t.rows);
         if (now.row == 0) {
-            gradient.store(t, mask.keep_scale, column);
+            if (t.overwrite) {
+                gradient.template store<true>(t, mask.keep_scale, column);
+            } else {
+                gradient.template store<false>(t, mask.keep_scale, column);
+            }
             gradient.clear();
         }
     }
@@ -633,18 +636,26 @@ struct GradientB {
         }
     }
 
-    __device__ void store(const plora_tile &t, const plora_term &term, int column, bool overwrite) {
+    template <bool OVERWRITE>
+    __device__ void store(const plora_tile &t, const plora_term &term, int column) {
         int end = t.column + t.columns;
+        int ranks = min(t.ranks, term.rank - t.part_rank);  // without padding
+        bool paired = term.rank % 2 == 0;
 #pragma unroll
         for (int half = 0; half < 2; half++) {
             int output = column + m0() + fragment_row() + half * 8;
-            float *row = term.gradient_b + (output - t.part_column) * term.rank;
+            if (output >= end) continue;
+            float *row = term.gradient_b + (output - t.part_column) * term.rank + t.part_rank;
 #pragma unroll
             for (int n = 0; n < BLOCKS; n++) {
                 int rank = n0() + n * 8 + fragment_column();
-                bool inside = output < end && rank < t.ranks && t.part_rank + rank < term.rank;
                 float low = sums[0][n][half * 2] * term.scale, high = sums[0][n][half * 2 + 1] * term.scale;
-                if (inside) put_pair(row + t.part_rank + rank, low, high, t.part_rank + rank + 1 < term.rank, overwrite);
+                if (paired) {
+                    if (rank < ranks) put_pair<OVERWRITE>(row + rank, low, high);
+                } else {
+                    if (rank < ranks) row[rank] = OVERWRITE ? low : row[rank] + low;
+                    if (rank + 1 < ranks) row[rank + 1] = OVERWRITE ? high : row[rank + 1] + high;
+                }
             }
         }
     }
@@ -731,7 +742,11 @@ __device__ void gradient_b_tile(const Arguments &g, const plora_tile &t) {
                 gradient_s[group].add(stage, stage + DY);
                 gradient_b.template add<R>(stage, s_tile + group * R * N, t.rows - row0 - group * R);
             }
-            gradient_b.store(t, term, t.column + column, t.overwrite && row0 == 0);
+            if (t.overwrite && row0 == 0) {
+                gradient_b.template store<true>(t, term, t.column + column);
+            } else {
+                gradient_b.template store<false>(t, term, t.column + column);
+            }
         }
 #pragma unroll
         for (int group = 0; group < GROUPS; group++) gradient_s[group].store(g, t, term.scale, row0 + group * R);
@@ -784,13 +799,11 @@ int launch_gradient_ax(const plora_lora_plan *plan, const Arguments &g, void *st
 }
 
 Arguments arguments(
-    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *keys, const void *x,
-    void *workspace) {
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *keys, void *workspace) {
     Arguments g = {};
     g.tiles = tiles;
     g.terms = terms;
     g.keys = keys;
-    g.x = (const bf16 *)x;
     g.low_rank_gradient = (bf16 *)workspace;
     g.partials = (float *)((char *)workspace + (plan->low_rank_elements * 2 + 255) / 256 * 256);
     g.parts = plan->parts;
@@ -804,39 +817,51 @@ Arguments arguments(
 
 using namespace plora;
 
-int plora_lora_forward(
+int plora_lora_shrink(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
-    void *low_rank, void *y, const void *bias, int32_t accumulate, void *workspace, void *stream) {
-    Arguments g = arguments(plan, tiles, terms, dropout_keys, x, workspace);
+    void *low_rank, void *workspace, void *stream) {
+    Arguments g = arguments(plan, tiles + plan->first[PLORA_SHRINK], terms, dropout_keys, workspace);
+    g.x = (const bf16 *)x;
+    g.low_rank = (bf16 *)low_rank;
+    int stage = (ROWS + plan->shrink_ranks) * SHRINK_DEPTH * 2;
+    int shared = SHRINK_STAGES * stage + plan->shrink_ranks * (int)sizeof(void *);
+    PLORA_TRY(launch(shrink_kernel, plan->count[PLORA_SHRINK], SHRINK_THREADS, shared, stream, g));
+    return launch(reduce_kernel, plan->count[PLORA_SHRINK_REDUCE], THREADS, 0, stream,
+                  tiles + plan->first[PLORA_SHRINK_REDUCE], g.partials, g.low_rank);
+}
+
+int plora_lora_expand(
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *low_rank, void *y,
+    const void *bias, int32_t accumulate, void *stream) {
+    Arguments g = arguments(plan, tiles + plan->first[PLORA_EXPAND], terms, nullptr, nullptr);
     g.low_rank = (bf16 *)low_rank;
     g.out = (bf16 *)y;
     g.bias = (const bf16 *)bias;
     g.accumulate = accumulate;
-    int stage = (ROWS + plan->shrink_ranks) * SHRINK_DEPTH * 2;
-    int shared = SHRINK_STAGES * stage + plan->shrink_ranks * (int)sizeof(void *);
-    g.tiles = tiles + plan->first[PLORA_SHRINK];
-    PLORA_TRY(launch(shrink_kernel, plan->count[PLORA_SHRINK], SHRINK_THREADS, shared, stream, g));
-    PLORA_TRY(launch(reduce_kernel, plan->count[PLORA_SHRINK_REDUCE], THREADS, 0, stream,
-                     tiles + plan->first[PLORA_SHRINK_REDUCE], g.partials, g.low_rank));
     int k = step_ranks(plan);
     auto kernel = k == 16 ? expand_kernel<16> : k == 32 ? expand_kernel<32> : expand_kernel<64>;
-    g.tiles = tiles + plan->first[PLORA_EXPAND];
     return launch(kernel, plan->count[PLORA_EXPAND], THREADS, expand_shared(k), stream, g);
 }
 
-int plora_lora_backward(
-    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
-    const void *low_rank, const void *dy, void *dx, void *workspace, void *stream) {
-    Arguments g = arguments(plan, tiles, terms, dropout_keys, x, workspace);
+int plora_lora_gradient_b(
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *low_rank, const void *dy,
+    void *workspace, void *stream) {
+    Arguments g = arguments(plan, tiles + plan->first[PLORA_GRADIENT_B], terms, nullptr, workspace);
     g.low_rank = (bf16 *)low_rank;
     g.dy = (const bf16 *)dy;
-    g.out = (bf16 *)dx;
-    g.tiles = tiles + plan->first[PLORA_GRADIENT_B];
     auto kernel = plan->gradient_b_ranks > 32 ? gradient_b_kernel<true> : gradient_b_kernel<false>;
     PLORA_TRY(launch(kernel, plan->count[PLORA_GRADIENT_B], THREADS, plan->gradient_b_shared, stream, g));
-    PLORA_TRY(launch(reduce_kernel, plan->count[PLORA_GRADIENT_REDUCE], THREADS, 0, stream,
-                     tiles + plan->first[PLORA_GRADIENT_REDUCE], g.partials, g.low_rank_gradient));
-    g.tiles = tiles;
+    return launch(reduce_kernel, plan->count[PLORA_GRADIENT_REDUCE], THREADS, 0, stream,
+                  tiles + plan->first[PLORA_GRADIENT_REDUCE], g.partials, g.low_rank_gradient);
+}
+
+int plora_lora_gradient_ax(
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
+    void *dx, int32_t accumulate, void *workspace, void *stream) {
+    Arguments g = arguments(plan, tiles, terms, dropout_keys, workspace);
+    g.x = (const bf16 *)x;
+    g.out = (bf16 *)dx;
+    g.accumulate = accumulate;
     int k = step_ranks(plan);
     auto launch_ax = k == 16 ? launch_gradient_ax<16> : k == 32 ? launch_gradient_ax<32> : launch_gradient_ax<64>;
     return launch_ax(plan, g, stream);

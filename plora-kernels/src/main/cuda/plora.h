@@ -161,7 +161,7 @@ typedef struct {
     int32_t gradient_b_shared; /* bytes that its blocks need */
     int32_t drops;             /* whether any term has dropout */
     int64_t low_rank_elements; /* bf16 elements of the buffer for S */
-    int64_t workspace_bytes;   /* for forward or backward */
+    int64_t workspace_bytes;   /* for shrink, or for gradient_b and gradient_ax */
 } plora_lora_plan;
 
 /*
@@ -173,42 +173,39 @@ int plora_lora_make_plan(
     const plora_lora_shape *shape, const plora_device *device, plora_lora_plan *plan, plora_tile *tiles, int32_t capacity);
 
 /*
- * The low-rank terms of all adapters: y (+)= bias + scale (drop(x) a^T) b^T. Three launches.
+ * A projection is four calls around the frozen products. In order on one stream, low-rank terms first:
  *
- * tiles: the plan's; terms: (adapters, parts); dropout_keys: int64 (T), or null for no dropout
- * x: bf16 (T, inputs); low_rank: bf16, receives drop(x) a^T for the backward pass; y: bf16 (T, outputs)
- * bias: bf16 (outputs), or null; accumulate: whether the result is added to y
+ *     shrink, expand (adding to y or not), y = x w^T + y;  gradient_b, gradient_ax (not adding), dx = dy w + dx
+ *
+ * or with the frozen products beside what does not need them, on a second stream:
+ *
+ *     y = x w^T beside shrink, then expand (adding);  dx = dy w beside gradient_b, then gradient_ax (adding)
+ *
+ * tiles: the plan's, on the device; terms: (adapters, parts), on the device; dropout_keys: int64 (T), or null for no dropout
+ * x: bf16 (T, inputs); y, dy: bf16 (T, outputs); dx: bf16 (T, inputs)
+ * low_rank: bf16, drop(x) a^T of all terms, kept from shrink for the backward pass
  */
-int plora_lora_forward(
-    const plora_lora_plan *plan,
-    const plora_tile *tiles,
-    const plora_term *terms,
-    const int64_t *dropout_keys,
-    const void *x,
-    void *low_rank,
-    void *y,
-    const void *bias,
-    int32_t accumulate,
-    void *workspace,
-    void *stream);
 
-/*
- * Backward of plora_lora_forward: adds to the terms' gradients, or overwrites them where the plan says, and overwrites dx with mask(dS a), to which the frozen
- * product adds its own. Three launches.
- *
- * dy: bf16 (T, outputs); dx: bf16 (T, inputs), or null
- */
-int plora_lora_backward(
-    const plora_lora_plan *plan,
-    const plora_tile *tiles,
-    const plora_term *terms,
-    const int64_t *dropout_keys,
-    const void *x,
-    const void *low_rank,
-    const void *dy,
-    void *dx,
-    void *workspace,
-    void *stream);
+/* low_rank = drop(x) a^T. Two launches. */
+int plora_lora_shrink(
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
+    void *low_rank, void *workspace, void *stream);
+
+/* y (+)= bias + scale low_rank b^T. One launch. bias: bf16 (outputs), or null; accumulate: whether the result is added to y */
+int plora_lora_expand(
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *low_rank, void *y,
+    const void *bias, int32_t accumulate, void *stream);
+
+/* Gradients of all b, added to or overwritten as the plan says; leaves low_rank's gradient in the workspace. Two launches. */
+int plora_lora_gradient_b(
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *low_rank, const void *dy,
+    void *workspace, void *stream);
+
+/* Gradients of all a and, unless dx is null, dx (+)= mask(gradient of low_rank a), after gradient_b with the same workspace.
+ * One launch. */
+int plora_lora_gradient_ax(
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
+    void *dx, int32_t accumulate, void *workspace, void *stream);
 
 /* ---- frozen products, by cuBLAS ---- */
 

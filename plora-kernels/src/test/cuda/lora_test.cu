@@ -25,14 +25,15 @@ double kept(const LoraCase &c, const plora_term &term, int row, int column) {
 
 struct Operands {
     std::vector<bf16> x, dy, y, bias;
-    bool accumulate;
+    bool accumulate, accumulate_dx;
 
     Operands(Random &random, const LoraCase &c)
         : x(random.bf16s((size_t)c.rows * c.inputs, 1)),
           dy(random.bf16s((size_t)c.rows * c.outputs, 1)),
           y(random.bf16s((size_t)c.rows * c.outputs, 1)),
           bias(random.bf16s((size_t)c.outputs, 1)),
-          accumulate(random.chance(0.5)) {}
+          accumulate(random.chance(0.5)),
+          accumulate_dx(random.chance(0.5)) {}
 };
 
 struct Results {
@@ -58,12 +59,15 @@ Results run(const LoraCase &c, const Operands &o) {
         c.device_gradient_b[i]->write(c.gradient_b[i]);
     }
     if (!o.accumulate) y.poison();
-    CHECK_PLORA(plora_lora_forward(&c.plan, tiles.data(), c.device_terms->data(), keys.data(), x.data(), low_rank.data(),
-                                   y.data(), bias.data(), o.accumulate, workspace.data(), nullptr));
+    const plora_term *terms = c.device_terms->data();
+    CHECK_PLORA(plora_lora_shrink(&c.plan, tiles.data(), terms, keys.data(), x.data(), low_rank.data(), workspace.data(), nullptr));
+    CHECK_PLORA(plora_lora_expand(&c.plan, tiles.data(), terms, low_rank.data(), y.data(), bias.data(), o.accumulate, nullptr));
     device_wait();
     workspace.poison();
-    CHECK_PLORA(plora_lora_backward(&c.plan, tiles.data(), c.device_terms->data(), keys.data(), x.data(), low_rank.data(),
-                                    dy.data(), dx.data(), workspace.data(), nullptr));
+    CHECK_PLORA(plora_lora_gradient_b(&c.plan, tiles.data(), terms, low_rank.data(), dy.data(), workspace.data(), nullptr));
+    if (o.accumulate_dx) dx.write(o.x);
+    CHECK_PLORA(plora_lora_gradient_ax(&c.plan, tiles.data(), terms, keys.data(), x.data(), dx.data(), o.accumulate_dx,
+                                       workspace.data(), nullptr));
     workspace.read();
     Results r = {low_rank.read(), y.read(), dx.read(), {}, {}};
     for (size_t i = 0; i < c.terms.size(); i++) {
@@ -114,6 +118,7 @@ void check(const LoraCase &c, const Operands &o, const Results &got) {
             if (o.accumulate) y.add(at, number(o.y[at]));
         }
     }
+    for (size_t at = 0; at < o.x.size(); at++) dx.add(at, o.accumulate_dx ? number(o.x[at]) : 0);
     for (int adapter = 0; adapter < c.adapters; adapter++) {
         for (int part = 0; part < c.parts; part++) {
             size_t i = (size_t)c.index(adapter, part);
