@@ -276,8 +276,10 @@ __device__ inline uint4 drop(uint4 v, uint64_t row_key, uint64_t first_key, uint
 // Whether the next launch follows one kernel of its stream only: one that joins streams in a graph must wait for all.
 inline int follows_one(cudaStream_t stream, bool &one) {
     cudaStreamCaptureStatus status;
+    const cudaGraphNode_t *nodes;
+    const cudaGraphEdgeData *edges;  // asked for, since the call fails rather than leave them out
     size_t dependencies = 0;
-    PLORA_CHECK(cudaStreamGetCaptureInfo(stream, &status, nullptr, nullptr, nullptr, nullptr, &dependencies));
+    PLORA_CHECK(cudaStreamGetCaptureInfo(stream, &status, nullptr, nullptr, &nodes, &edges, &dependencies));
     one = status != cudaStreamCaptureStatusActive || dependencies <= 1;
     return PLORA_OK;
 }
