@@ -8,8 +8,8 @@
 //           dA += dS^T drop(X)           gradient a
 // (PLoRA, appendix C.) The cost is memory traffic, so each kernel streams its large operand through shared memory once,
 // several steps ahead. Operands and S are bf16, sums f32; S and dS are rounded to bf16 once, when complete. Where a sum is
-// cut into pieces, each has its own place in the workspace and the pieces are added in order: no atomics, the same bits
-// every time. Rows outside a segment are zeros in shared memory, so nothing passes from one adapter to another.
+// cut into pieces, each has its own place in the workspace and the pieces are added in order; an element of a gradient gets
+// its sums from one thread (on sm_90 by reductions in L2, which nobody waits for): the same bits every time. Rows outside a segment are zeros in shared memory, so nothing passes from one adapter to another.
 #include "device.cuh"
 #include "lora_plan.h"
 
@@ -244,12 +244,15 @@ __device__ int list_pieces(const Arguments &g, const plora_tile &t, Piece *piece
 }
 
 template <int K, bool TO_X>
-__device__ void expand_load(
-    const Arguments &g, const plora_tile &t, const Piece &piece, bf16 *s_tile, bf16 *operand_tile, int column) {
+__device__ void expand_load_s(const Arguments &g, const plora_tile &t, const Piece &piece, bf16 *s_tile) {
     const bf16 *s = (TO_X ? g.low_rank_gradient : g.low_rank) + t.low_rank + piece.rank;
     copy_tile_async<ROWS, K, THREADS>(s_tile, s, t.stride, [&](int row, int chunk) {
         return row < t.rows && chunk * CHUNK < piece.ranks ? 16 : 0;
     });
+}
+
+template <int K, bool TO_X>
+__device__ void expand_load(const plora_tile &t, const Piece &piece, bf16 *operand_tile, int column) {
     int columns = t.column + t.columns - column, stride = piece.operand_stride;
     if (TO_X) {
         copy_tile_async<K, EXPAND_COLUMNS, THREADS>(operand_tile, piece.operand + column, stride, [&](int rank, int chunk) {
@@ -371,7 +374,9 @@ __device__ void expand_tile(const Arguments &g, const plora_tile &t) {
         bf16 *stage = stages + step % STAGES * STAGE;
         const Piece &piece = pieces[step % count];
         if (step < steps && piece.ranks > 0) {
-            expand_load<K, TO_X>(g, t, piece, stage, stage + S, t.column + step / count * EXPAND_COLUMNS);
+            // a single piece stays in each stage once it is there
+            if (count > 1 || step < STAGES) expand_load_s<K, TO_X>(g, t, piece, stage);
+            expand_load<K, TO_X>(t, piece, stage + S, t.column + step / count * EXPAND_COLUMNS);
         }
         copy_commit();
     };
@@ -406,13 +411,17 @@ __global__ void __launch_bounds__(THREADS, 4) expand_kernel(Arguments g) {
 
 // ---- gradient a: sums over all rows of a segment ----
 
-template <int M>
-__device__ void gradient_a_load(const Arguments &g, const plora_tile &t, bf16 *x_tile, bf16 *s_tile, int row0, int column) {
+__device__ void gradient_a_load_x(const Arguments &g, const plora_tile &t, bf16 *x_tile, int row0, int column) {
     int rows = t.rows - row0, columns = t.columns - column;
     const bf16 *x = g.x + (int64_t)(t.row + row0) * g.inputs + t.column + column;
     copy_tile_async<ROWS, GRADIENT_A_COLUMNS, THREADS>(x_tile, x, g.inputs, [&](int row, int chunk) {
         return row < rows && chunk * CHUNK < columns ? 16 : 0;
     });
+}
+
+template <int M>
+__device__ void gradient_a_load_s(const Arguments &g, const plora_tile &t, bf16 *s_tile, int row0) {
+    int rows = t.rows - row0;
     const bf16 *s = g.low_rank_gradient + t.low_rank + t.rank + (int64_t)row0 * t.stride;
     copy_tile_async<ROWS, M, THREADS>(s_tile, s, t.stride, [&](int row, int chunk) {
         return row < rows && chunk * CHUNK < t.ranks ? 16 : 0;
@@ -513,7 +522,11 @@ __device__ void gradient_a_tile(const Arguments &g, const plora_tile &t) {
     int loaded = 0;
     auto load = [&] {
         bf16 *stage = stages + loaded % STAGES * STAGE;
-        if (ahead.column < t.columns) gradient_a_load<M>(g, t, stage, stage + X, ahead.row, ahead.column);
+        if (ahead.column < t.columns) {
+            gradient_a_load_x(g, t, stage, ahead.row, ahead.column);
+            // rows that fit one step stay in each stage once they are there
+            if (t.rows > ROWS || loaded < STAGES) gradient_a_load_s<M>(g, t, stage + X, ahead.row);
+        }
         copy_commit();
         ahead.advance(t.rows);
         loaded++;

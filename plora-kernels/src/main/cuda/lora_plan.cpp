@@ -84,10 +84,11 @@ struct Planner {
         return t;
     }
 
-    // Steps of each piece when `steps` are cut into pieces such that `others` x pieces blocks are some for each multiprocessor.
-    int piece(int steps, int64_t others, double blocks, int least) const {
-        int64_t wanted = std::max<int64_t>(1, (int64_t)(device.multiprocessors * blocks) / std::max<int64_t>(1, others));
-        return std::max(least, divide_up(steps, (int)std::min<int64_t>(wanted, steps)));
+    // Steps of each piece when `steps` are cut so that `others` x pieces blocks are some for each multiprocessor; into no fewer
+    // than `fewest` pieces, so that blocks end evenly where there are many others.
+    int piece(int steps, int64_t others, double blocks, int fewest) const {
+        int64_t wanted = (int64_t)(device.multiprocessors * blocks) / std::max<int64_t>(1, others);
+        return divide_up(steps, (int)std::min<int64_t>(steps, std::max<int64_t>(fewest, wanted)));
     }
 
     void reduce(int list, const plora_tile &whole, int splits) {
@@ -109,7 +110,7 @@ struct Planner {
             blocks += (int64_t)divide_up(rows(a), ROWS) * (int64_t)slices(a, SHRINK_RANKS, false).size();
         }
         int steps = divide_up(shape.inputs, SHRINK_DEPTH);
-        int width = piece(steps, blocks, 2, 2) * SHRINK_DEPTH;
+        int width = std::max(2, piece(steps, blocks, 2, 1)) * SHRINK_DEPTH;
         int splits = divide_up(shape.inputs, width);
         for (int a = 0; a < shape.adapters; a++) {
             for (int row = 0; row < rows(a); row += ROWS) {
@@ -166,7 +167,7 @@ struct Planner {
 
     // Columns between parts belong to no adapter, but have a bias, or must be zero for cuBLAS to add to.
     void expand() {
-        int width = piece(divide_up(shape.outputs, EXPAND_COLUMNS), row_tile_count(), 4, 1) * EXPAND_COLUMNS;
+        int width = piece(divide_up(shape.outputs, EXPAND_COLUMNS), row_tile_count(), 4, 2) * EXPAND_COLUMNS;
         for (int a = 0; a < shape.adapters; a++) {
             int done = 0;
             for (int p = 0; p < shape.parts; p++) {
@@ -180,7 +181,7 @@ struct Planner {
     }
 
     void gradient_x() {
-        int width = piece(divide_up(shape.inputs, EXPAND_COLUMNS), row_tile_count(), 1.25, 1) * EXPAND_COLUMNS;
+        int width = piece(divide_up(shape.inputs, EXPAND_COLUMNS), row_tile_count(), 1.25, 4) * EXPAND_COLUMNS;
         for (int a = 0; a < shape.adapters; a++) {
             row_tiles(PLORA_GRADIENT_X, a, {-1, 0, 0, stride(a)}, 0, shape.inputs, width);
         }
@@ -191,7 +192,7 @@ struct Planner {
         for (int a = 0; a < shape.adapters; a++) {
             if (has_gradient(a)) others += (int64_t)slices(a, GRADIENT_A_RANKS, false).size();
         }
-        int width = piece(divide_up(shape.inputs, GRADIENT_A_COLUMNS), others, 1.75, 1) * GRADIENT_A_COLUMNS;
+        int width = piece(divide_up(shape.inputs, GRADIENT_A_COLUMNS), others, 1.75, 4) * GRADIENT_A_COLUMNS;
         for (int a = 0; a < shape.adapters; a++) {
             for (const Slice &slice : slices(a, GRADIENT_A_RANKS, false)) {
                 for (int column = 0; column < shape.inputs && has_gradient(a); column += width) {

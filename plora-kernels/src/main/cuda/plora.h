@@ -18,6 +18,8 @@
 extern "C" {
 #endif
 
+#pragma GCC visibility push(default)
+
 enum {
     PLORA_OK = 0,
     PLORA_INVALID = 1, /* an argument is out of range */
@@ -347,6 +349,8 @@ int plora_optimizer_plan(
 int plora_optimize(
     const plora_matrix *matrices, const plora_span *spans, int32_t span_count, const int32_t *adapter_spans, int32_t adapters,
     const plora_step *steps, int32_t zero_gradients, double *norms, void *workspace, void *stream);
+
+#pragma GCC visibility pop
 
 #ifdef __cplusplus
 }
