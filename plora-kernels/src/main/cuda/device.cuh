@@ -289,7 +289,7 @@ template <typename... Parameters, typename... Arguments>
 int launch(void (*kernel)(Parameters...), int blocks, int threads, int shared, void *stream, Arguments... arguments) {
     if (blocks == 0) return PLORA_OK;
     int device, major;
-    bool one;
+    bool one = true;
     PLORA_TRY(follows_one((cudaStream_t)stream, one));
     PLORA_CHECK(cudaGetDevice(&device));
     PLORA_CHECK(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));

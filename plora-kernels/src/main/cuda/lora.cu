@@ -9,7 +9,8 @@
 // (PLoRA, appendix C.) The cost is memory traffic, so each kernel streams its large operand through shared memory once,
 // several steps ahead. Operands and S are bf16, sums f32; S and dS are rounded to bf16 once, when complete. Where a sum is
 // cut into pieces, each has its own place in the workspace and the pieces are added in order; an element of a gradient gets
-// its sums from one thread (on sm_90 by reductions in L2, which nobody waits for): the same bits every time. Rows outside a segment are zeros in shared memory, so nothing passes from one adapter to another.
+// its sums from one thread (on sm_90 by reductions in L2, which nobody waits for): the same bits every time. Rows outside a
+// segment are zeros in shared memory, so nothing passes from one adapter to another.
 #include "device.cuh"
 #include "lora_plan.h"
 

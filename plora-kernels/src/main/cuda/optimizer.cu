@@ -83,6 +83,15 @@ __device__ void copy_four(const plora_matrix &matrix, int64_t first, const float
     }
 }
 
+__global__ void __launch_bounds__(THREADS) copy_kernel(const plora_matrix *matrices, const plora_span *spans) {
+    wait_for_previous();
+    const plora_span span = spans[blockIdx.x];
+    const plora_matrix matrix = matrices[span.matrix];
+    for (int i = threadIdx.x * VECTOR; i < span.count; i += THREADS * VECTOR) {
+        copy_four(matrix, span.first + i, *(const float4 *)(matrix.parameters + span.first + i));
+    }
+}
+
 __global__ void __launch_bounds__(THREADS) update_kernel(
     const plora_matrix *matrices, const plora_span *spans, const plora_step *steps, const double *scales, int zero_gradients) {
     wait_for_previous();
@@ -133,6 +142,10 @@ int plora_optimizer_plan(
     }
     while (adapter < adapters) adapter_spans[++adapter] = total;
     return PLORA_OK;
+}
+
+int plora_copy_parameters(const plora_matrix *matrices, const plora_span *spans, int32_t span_count, void *stream) {
+    return launch(copy_kernel, span_count, THREADS, 0, stream, matrices, spans);
 }
 
 int plora_optimize(

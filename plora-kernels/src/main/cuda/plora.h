@@ -338,6 +338,9 @@ typedef struct {
 int plora_optimizer_plan(
     const plora_matrix *matrices, int32_t count, int32_t adapters, plora_span *spans, int32_t capacity, int32_t *adapter_spans);
 
+/* Makes the bf16 copies of parameters that were written otherwise than by plora_optimize. Device pointers. */
+int plora_copy_parameters(const plora_matrix *matrices, const plora_span *spans, int32_t span_count, void *stream);
+
 /*
  * One step of each active adapter, clipped by the norm of all its gradients. An adapter whose norm is not finite is left as it
  * was. Three launches.

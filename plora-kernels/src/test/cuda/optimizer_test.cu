@@ -44,6 +44,17 @@ double norm_of(const std::vector<Matrix> &matrices, int adapter) {
     return sqrt(squares);
 }
 
+// The bf16 copy is that of the parameters, or still the 7 of before; padding is never written.
+void check_copy(const Matrix &matrix, const std::vector<float> &parameters, bool copied) {
+    auto copy = matrix.copy->read();
+    for (size_t i = 0; i < copy.size(); i++) {
+        size_t row = i / matrix.copy_stride, column = i % matrix.copy_stride;
+        bool untouched = column >= (size_t)matrix.columns || !copied;
+        float expected = untouched ? 7 : __bfloat162float(__float2bfloat16(parameters[row * matrix.columns + column]));
+        REQUIRE(__bfloat162float(copy[i]) == expected, "copy[%zu]", i);
+    }
+}
+
 void check_matrix(const Matrix &matrix, const plora_step &step, double norm, bool zeroed) {
     bool moves = step.active && isfinite(norm);
     double scale = step.max_norm == 0 ? 1 : fmin(1, (double)step.max_norm / (norm + 1e-6));
@@ -68,15 +79,8 @@ void check_matrix(const Matrix &matrix, const plora_step &step, double norm, boo
     compare("parameters", matrix.device_p->read(), p, moves ? F32 : 0, 0);
     compare("first moment", matrix.device_m->read(), m, moves ? F32 : 0, 0);
     compare("second moment", matrix.device_v->read(), v, moves ? F32 : 0, 0);
-    auto got = matrix.device_p->read();
-    auto copy = matrix.copy->read();
+    check_copy(matrix, matrix.device_p->read(), moves);
     auto gradient = matrix.device_g->read();
-    for (size_t i = 0; i < copy.size(); i++) {
-        size_t row = i / matrix.copy_stride, column = i % matrix.copy_stride;
-        bool padding = column >= (size_t)matrix.columns || !moves;
-        float expected = padding ? 7 : __bfloat162float(__float2bfloat16(got[row * matrix.columns + column]));
-        REQUIRE(__bfloat162float(copy[i]) == expected, "copy[%zu]", i);
-    }
     for (size_t i = 0; i < gradient.size(); i++) {
         REQUIRE(step.active && zeroed ? gradient[i] == 0 : memcmp(&gradient[i], &matrix.g[i], 4) == 0, "gradient[%zu]", i);
     }
@@ -108,6 +112,11 @@ void check_step(Random &random) {
     Array<int32_t> device_adapter_spans(adapter_spans);
     Array<plora_step> device_steps(steps);
     Array<double> norms((size_t)adapters), workspace(spans.size() + (size_t)adapters);
+    CHECK_PLORA(plora_copy_parameters(device_matrices.data(), device_spans.data(), (int)spans.size(), nullptr));
+    for (const Matrix &matrix : matrices) {
+        check_copy(matrix, matrix.p, true);
+        matrix.copy->write(std::vector<bf16>(matrix.copy->size(), __float2bfloat16(7)));
+    }
     bool zero = random.chance(0.7);
     auto run = [&] {
         for (Matrix &matrix : matrices) matrix.reset();
