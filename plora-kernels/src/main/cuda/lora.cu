@@ -1,0 +1,882 @@
+// Packed LoRA: the low-rank terms of all adapters of a group in a fixed number of launches.
+//
+// Forward   S = drop(X) A^T              shrink, split along the inputs, then a sum of the partial results
+//           Y (+)= bias + scale S B^T    expand
+// Backward  dB += scale dY^T S and       gradient b: both from one pass over dY, dS split along the outputs
+//           dS = scale dY B
+//           dX = mask(dS A)              gradient x, and in the same launch
+//           dA += dS^T drop(X)           gradient a
+// (PLoRA, appendix C.) The cost is memory traffic, so each kernel streams its large operand through shared memory once,
+// several steps ahead. Operands and S are bf16, sums f32; S and dS are rounded to bf16 once, when complete. Where a sum is
+// cut into pieces, each has its own place in the workspace and the pieces are added in order; an element of a gradient gets
+// its sums from one thread (on sm_90 by reductions in L2, which nobody waits for): the same bits every time. Rows outside a
+// segment are zeros in shared memory, so nothing passes from one adapter to another.
+#include "device.cuh"
+#include "lora_plan.h"
+
+namespace plora {
+namespace {
+
+struct Arguments {
+    const plora_tile *tiles;
+    const plora_term *terms;  // (adapters, parts)
+    const int64_t *keys;      // (T) or null
+    const bf16 *x;            // (T, inputs)
+    const bf16 *dy;           // (T, outputs)
+    bf16 *low_rank;           // S; forward writes it
+    bf16 *low_rank_gradient;  // dS
+    bf16 *out;                // y or dx; `accumulate`: added to
+    const bf16 *bias;         // (outputs) or null
+    float *partials;
+    int accumulate;
+    int parts;
+    int inputs;
+    int outputs;
+};
+
+__device__ const plora_term *adapter_terms(const Arguments &g, const plora_tile &t) { return g.terms + t.adapter * g.parts; }
+
+// The term and the rank within it of an adapter's low-rank column; null where the column is padding.
+__device__ const plora_term *term_at(const plora_term *terms, int parts, int column, int &rank) {
+    int part = 0;
+    for (; part < parts - 1; part++) {
+        int width = (terms[part].rank + 7) / 8 * 8;
+        if (column < width) break;
+        column -= width;
+    }
+    rank = column;
+    return column < terms[part].rank ? terms + part : nullptr;
+}
+
+// The mask of a tile that lies within one part.
+struct Mask {
+    uint32_t threshold;  // 0: nothing is dropped
+    int module;
+    float keep_scale;
+};
+
+__device__ Mask mask_of(const Arguments &g, const plora_term *terms, int part) {
+    if (part < 0 || g.keys == nullptr || terms[part].drop_threshold == 0) return {0, 0, 1.0f};
+    return {terms[part].drop_threshold, terms[part].module, terms[part].keep_scale};
+}
+
+// ---- shrink ----
+
+__device__ void shrink_load_x(const Arguments &g, const plora_tile &t, bf16 *x_tile, int step) {
+    const bf16 *from = g.x + (int64_t)t.row * g.inputs + t.column + step * SHRINK_DEPTH;
+    int columns = t.columns - step * SHRINK_DEPTH;
+    copy_tile_async<ROWS, SHRINK_DEPTH, SHRINK_THREADS>(x_tile, from, g.inputs, [&](int row, int chunk) {
+        return row < t.rows && chunk * CHUNK < columns ? 16 : 0;
+    });
+}
+
+template <int N>
+__device__ void shrink_load_a(const plora_tile &t, const bf16 *const *a_rows, bf16 *a_tile, int step) {
+    int column = t.column + step * SHRINK_DEPTH, columns = t.columns - step * SHRINK_DEPTH;
+    each_chunk<N, SHRINK_DEPTH, SHRINK_THREADS>(a_tile, [&](bf16 *at, int row, int chunk) {
+        const bf16 *a_row = a_rows[row];
+        bool valid = a_row != nullptr && chunk * CHUNK < columns;
+        copy_async(at, a_row + column + chunk * CHUNK, valid ? 16 : 0);
+    });
+}
+
+// Masks the chunks that this thread copied, of a tile at (row, column).
+template <int COLUMNS, int THREAD_COUNT>
+__device__ void drop_tile(const Arguments &g, const plora_tile &t, const Mask &mask, bf16 *x_tile, int row0, int column) {
+    int quad = (column + (int)threadIdx.x % (COLUMNS / CHUNK) * CHUNK) / 4;
+    uint64_t first = column_key(mask.module, quad), second = column_key(mask.module, quad + 1);
+    each_chunk<ROWS, COLUMNS, THREAD_COUNT>(x_tile, [&](bf16 *at, int row, int) {
+        if (row0 + row < t.rows) {
+            *(uint4 *)at = drop(*(uint4 *)at, (uint64_t)g.keys[t.row + row0 + row], first, second, mask.threshold);
+        }
+    });
+}
+
+template <int N>
+__device__ void shrink_multiply(float (&sums)[N / 8][4], bf16 *x_tile, bf16 *a_tile) {
+    int slab = threadIdx.x / 32 * 16;
+#pragma unroll
+    for (int k = 0; k < SHRINK_DEPTH; k += 16) {
+        uint32_t left[4], right[4];
+        load_left<SHRINK_DEPTH>(left, x_tile, slab, k);
+#pragma unroll
+        for (int n = 0; n < N; n += 16) {
+            load_right<SHRINK_DEPTH>(right, a_tile, n, k);
+            multiply(sums[n / 8], left, right[0], right[1]);
+            multiply(sums[n / 8 + 1], left, right[2], right[3]);
+        }
+    }
+}
+
+template <int N>
+__device__ void shrink_store(const Arguments &g, const plora_tile &t, const Mask &mask, float (&sums)[N / 8][4]) {
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        int row = threadIdx.x / 32 * 16 + fragment_row() + half * 8;
+#pragma unroll
+        for (int n = 0; n < N; n += 8) {
+            int column = n + fragment_column();
+            if (row < t.rows && column < t.ranks) {
+                float low = sums[n / 8][half * 2] * mask.keep_scale;
+                float high = sums[n / 8][half * 2 + 1] * mask.keep_scale;
+                if (t.partial < 0) {
+                    *(uint32_t *)(g.low_rank + t.low_rank + (int64_t)row * t.stride + t.rank + column) = pack(low, high);
+                } else {
+                    *(float2 *)(g.partials + t.partial + row * t.ranks + column) = {low, high};
+                }
+            }
+        }
+    }
+}
+
+template <int N>
+__device__ void shrink_tile(const Arguments &g, const plora_tile &t) {
+    constexpr int X = ROWS * SHRINK_DEPTH, STAGE = X + N * SHRINK_DEPTH;
+    bf16 *stages = (bf16 *)shared_memory();
+    const bf16 **a_rows = (const bf16 **)(stages + SHRINK_STAGES * STAGE);
+    const plora_term *terms = adapter_terms(g, t);
+    for (int n = threadIdx.x; n < N; n += SHRINK_THREADS) {
+        int rank;
+        const plora_term *term = n < t.ranks ? term_at(terms, g.parts, t.rank + n, rank) : nullptr;
+        a_rows[n] = term == nullptr ? nullptr : (const bf16 *)term->a + (int64_t)rank * g.inputs;
+    }
+    Mask mask = mask_of(g, terms, t.part);
+    int steps = divide_up(t.columns, SHRINK_DEPTH);
+    float sums[N / 8][4] = {};
+    auto load = [&](int step) {
+        bf16 *stage = stages + step % SHRINK_STAGES * STAGE;
+        if (step < steps) {
+            shrink_load_x(g, t, stage, step);
+            shrink_load_a<N>(t, a_rows, stage + X, step);
+        }
+        copy_commit();
+    };
+    __syncthreads();
+    wait_for_previous();
+    for (int step = 0; step < SHRINK_STAGES - 1; step++) load(step);
+    for (int step = 0; step < steps; step++) {
+        bf16 *stage = stages + step % SHRINK_STAGES * STAGE;
+        copy_wait<SHRINK_STAGES - 2>();
+        if (mask.threshold != 0) {
+            drop_tile<SHRINK_DEPTH, SHRINK_THREADS>(g, t, mask, stage, 0, t.column + step * SHRINK_DEPTH);
+        }
+        __syncthreads();
+        load(step + SHRINK_STAGES - 1);
+        shrink_multiply<N>(sums, stage, stage + X);
+    }
+    copy_wait<0>();
+    shrink_store<N>(g, t, mask, sums);
+}
+
+__global__ void __launch_bounds__(SHRINK_THREADS, 4) shrink_kernel(Arguments g) {
+    const plora_tile t = g.tiles[blockIdx.x];
+    if (t.ranks <= 16) {
+        shrink_tile<16>(g, t);
+    } else if (t.ranks <= 32) {
+        shrink_tile<32>(g, t);
+    } else if (t.ranks <= 64) {
+        shrink_tile<64>(g, t);
+    } else {
+        shrink_tile<128>(g, t);
+    }
+}
+
+// Adds the partial sums of S or dS in order.
+__global__ void __launch_bounds__(THREADS) reduce_kernel(const plora_tile *tiles, const float *partials, bf16 *low_rank) {
+    const plora_tile t = tiles[blockIdx.x];
+    wait_for_previous();
+    int quads = t.ranks / 4;
+    for (int i = threadIdx.x; i < t.rows * quads; i += THREADS) {
+        int row = i / quads;
+        int column = i % quads * 4;
+        const float *from = partials + t.partial + (int64_t)row * t.ranks + column;
+        float4 sum = *(const float4 *)from;
+#pragma unroll 8
+        for (int split = 1; split < t.splits; split++) {
+            float4 more = *(const float4 *)(from + split * t.split_stride);
+            sum = {sum.x + more.x, sum.y + more.y, sum.z + more.z, sum.w + more.w};
+        }
+        uint2 pair = {pack(sum.x, sum.y), pack(sum.z, sum.w)};
+        *(uint2 *)(low_rank + t.low_rank + (int64_t)row * t.stride + t.rank + column) = pair;
+    }
+}
+
+// ---- expand: out = S B^T, or dS A, where the operand lies the other way and parts may have masks ----
+
+// Low-rank columns of one step, within one part.
+struct Piece {
+    const bf16 *operand;  // B at (part's first output, rank), or A at (rank, 0)
+    int operand_stride;
+    int rank;             // first low-rank column
+    int ranks;            // low-rank columns, a multiple of 8; may be 0
+    int valid;            // of them not padding
+    int ends_part;        // the part, or -1
+};
+
+constexpr int MAX_PIECES = MAX_PARTS * MAX_RANK / 64;
+
+// Writes the pieces of a tile and returns how many there are: at least one, be it empty.
+template <int K, bool TO_X>
+__device__ int list_pieces(const Arguments &g, const plora_tile &t, Piece *pieces) {
+    const plora_term *terms = adapter_terms(g, t);
+    int first = TO_X ? 0 : max(t.part, 0);
+    int end = TO_X ? g.parts : t.part + 1;
+    int count = 0, offset = t.rank;
+    for (int part = first; part < end; part++) {
+        const plora_term &term = terms[part];
+        int width = (term.rank + 7) / 8 * 8;
+        for (int r = 0; r < width; r += K) {
+            if (threadIdx.x == 0) {
+                Piece &piece = pieces[count];
+                piece.operand = TO_X ? (const bf16 *)term.a + (int64_t)r * g.inputs : (const bf16 *)term.b + r;
+                piece.operand_stride = TO_X ? g.inputs : term.b_stride;
+                piece.rank = offset + r;
+                piece.ranks = min(K, width - r);
+                piece.valid = min(K, term.rank - r);
+                piece.ends_part = r + K >= width ? part : -1;
+            }
+            count++;
+        }
+        offset += width;
+    }
+    if (count == 0 && threadIdx.x == 0) pieces[0] = {nullptr, 0, 0, 0, 0, -1};
+    __syncthreads();
+    return max(count, 1);
+}
+
+template <int K, bool TO_X>
+__device__ void expand_load_s(const Arguments &g, const plora_tile &t, const Piece &piece, bf16 *s_tile) {
+    const bf16 *s = (TO_X ? g.low_rank_gradient : g.low_rank) + t.low_rank + piece.rank;
+    copy_tile_async<ROWS, K, THREADS>(s_tile, s, t.stride, [&](int row, int chunk) {
+        return row < t.rows && chunk * CHUNK < piece.ranks ? 16 : 0;
+    });
+}
+
+template <int K, bool TO_X>
+__device__ void expand_load(const plora_tile &t, const Piece &piece, bf16 *operand_tile, int column) {
+    int columns = t.column + t.columns - column, stride = piece.operand_stride;
+    if (TO_X) {
+        copy_tile_async<K, EXPAND_COLUMNS, THREADS>(operand_tile, piece.operand + column, stride, [&](int rank, int chunk) {
+            return rank < piece.valid && chunk * CHUNK < columns ? 16 : 0;
+        });
+    } else {
+        const bf16 *from = piece.operand + (column - t.part_column) * stride;
+        copy_tile_async<EXPAND_COLUMNS, K, THREADS>(operand_tile, from, stride, [&](int n, int chunk) {
+            return n < columns ? min(max(piece.valid - chunk * CHUNK, 0), CHUNK) * 2 : 0;
+        });
+    }
+}
+
+template <int K, bool TO_X>
+__device__ void expand_multiply(float (&sums)[8][4], bf16 *s_tile, bf16 *operand_tile, int ranks) {
+    int warp = threadIdx.x / 32;
+    int slab = warp % 4 * 16, first = warp / 4 * 64;
+#pragma unroll
+    for (int k = 0; k < K; k += 16) {
+        if (k < ranks) {
+            uint32_t left[4], right[4];
+            load_left<K>(left, s_tile, slab, k);
+#pragma unroll
+            for (int n = 0; n < 64; n += 16) {
+                if (TO_X) {
+                    load_right_transposed<EXPAND_COLUMNS>(right, operand_tile, first + n, k);
+                } else {
+                    load_right<K>(right, operand_tile, first + n, k);
+                }
+                multiply(sums[n / 8], left, right[0], right[1]);
+                multiply(sums[n / 8 + 1], left, right[2], right[3]);
+            }
+        }
+    }
+}
+
+// Adds a part's sums to the total, masked, and clears them.
+__device__ void add_masked(
+    const Arguments &g, const plora_tile &t, const Mask &mask, float (&total)[8][4], float (&sums)[8][4], int column) {
+    int warp = threadIdx.x / 32;
+#pragma unroll
+    for (int n = 0; n < 8; n++) {
+        int at = column + warp / 4 * 64 + n * 8 + fragment_column();
+        uint64_t key = mask.threshold != 0 ? column_key(mask.module, at / 4) : 0;
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            int row = warp % 4 * 16 + fragment_row() + half * 8;
+            bool drop_low = false, drop_high = false;
+            if (mask.threshold != 0 && row < t.rows) {
+                uint32_t bits = (uint32_t)(drop_bits((uint64_t)g.keys[t.row + row], key) >> (16 * (at & 2)));
+                drop_low = (bits & 0xffff) < mask.threshold;
+                drop_high = (bits >> 16) < mask.threshold;
+            }
+            total[n][half * 2] += drop_low ? 0.0f : sums[n][half * 2] * mask.keep_scale;
+            total[n][half * 2 + 1] += drop_high ? 0.0f : sums[n][half * 2 + 1] * mask.keep_scale;
+            sums[n][half * 2] = sums[n][half * 2 + 1] = 0.0f;
+        }
+    }
+}
+
+// Two neighbours of a row of bf16.
+__device__ inline float2 pair_at(const bf16 *p) {
+    uint32_t pair = *(const uint32_t *)p;
+    return {__uint_as_float(pair << 16), __uint_as_float(pair & 0xffff0000u)};
+}
+
+// What lies under two neighbouring results: the bias, and what is there already where the result is added to it.
+__device__ inline float2 below(const Arguments &g, const plora_tile &t, int row, int column, int width) {
+    float2 sum = {0.0f, 0.0f};
+    if (row < t.rows && column < t.column + t.columns) {
+        if (g.bias != nullptr) sum = pair_at(g.bias + column);
+        if (g.accumulate) {
+            float2 old = pair_at(g.out + (int64_t)(t.row + row) * width + column);
+            sum = {sum.x + old.x, sum.y + old.y};
+        }
+    }
+    return sum;
+}
+
+// Writes a warp's 16 x 64 results, eight columns a thread, 64 bytes a row together.
+template <bool TO_X>
+__device__ void expand_store(const Arguments &g, const plora_tile &t, float (&sums)[8][4], float scale, int column) {
+    int warp = threadIdx.x / 32;
+    int width = TO_X ? g.inputs : g.outputs;
+    bool alone = g.bias == nullptr && !g.accumulate;
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        int row = warp % 4 * 16 + fragment_row() + half * 8;
+#pragma unroll
+        for (int group = 0; group < 2; group++) {
+            int first = column + warp / 4 * 64 + group * 32;
+            uint32_t pairs[4];
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+                const float(&block)[4] = sums[group * 4 + i];
+                float2 add = alone ? float2{0.0f, 0.0f} : below(g, t, row, first + i * 8 + fragment_column(), width);
+                pairs[i] = pack(block[half * 2] * scale + add.x, block[half * 2 + 1] * scale + add.y);
+            }
+            uint4 result = gather_block(pairs);
+            __syncwarp();  // all have read what is there
+            int at = first + (threadIdx.x & 3) * CHUNK;
+            if (row < t.rows && at < t.column + t.columns) {
+                *(uint4 *)(g.out + (int64_t)(t.row + row) * width + at) = result;
+            }
+        }
+    }
+}
+
+template <int K, bool TO_X, bool MASKED>
+__device__ void expand_tile(const Arguments &g, const plora_tile &t) {
+    constexpr int S = ROWS * K, STAGE = S + EXPAND_COLUMNS * K, STAGES = expand_stages(K);
+    bf16 *stages = (bf16 *)shared_memory();
+    Piece *pieces = (Piece *)(stages + STAGES * STAGE);
+    int count = list_pieces<K, TO_X>(g, t, pieces);
+    int steps = divide_up(t.columns, EXPAND_COLUMNS) * count;
+    const plora_term *terms = adapter_terms(g, t);
+    float scale = TO_X || t.part < 0 ? 1.0f : terms[t.part].scale;
+    auto load = [&](int step) {
+        bf16 *stage = stages + step % STAGES * STAGE;
+        const Piece &piece = pieces[step % count];
+        if (step < steps && piece.ranks > 0) {
+            // a single piece stays in each stage once it is there
+            if (count > 1 || step < STAGES) expand_load_s<K, TO_X>(g, t, piece, stage);
+            expand_load<K, TO_X>(t, piece, stage + S, t.column + step / count * EXPAND_COLUMNS);
+        }
+        copy_commit();
+    };
+    wait_for_previous();
+    for (int step = 0; step < STAGES - 1; step++) load(step);
+    float sums[8][4] = {};
+    float total[8][4] = {};  // of the parts' masked sums
+    for (int step = 0; step < steps; step++) {
+        copy_wait<STAGES - 2>();
+        __syncthreads();
+        load(step + STAGES - 1);
+        bf16 *stage = stages + step % STAGES * STAGE;
+        const Piece &piece = pieces[step % count];
+        int column = t.column + step / count * EXPAND_COLUMNS;
+        expand_multiply<K, TO_X>(sums, stage, stage + S, piece.ranks);
+        if (MASKED && piece.ends_part >= 0) add_masked(g, t, mask_of(g, terms, piece.ends_part), total, sums, column);
+        if (step % count == count - 1) {
+            float(&result)[8][4] = MASKED ? total : sums;
+            expand_store<TO_X>(g, t, result, scale, column);
+#pragma unroll
+            for (int n = 0; n < 8; n++) result[n][0] = result[n][1] = result[n][2] = result[n][3] = 0.0f;
+        }
+    }
+    copy_wait<0>();
+}
+
+template <int K>
+__global__ void __launch_bounds__(THREADS, 4) expand_kernel(Arguments g) {
+    const plora_tile t = g.tiles[blockIdx.x];
+    expand_tile<K, false, false>(g, t);
+}
+
+// ---- gradient a: sums over all rows of a segment ----
+
+__device__ void gradient_a_load_x(const Arguments &g, const plora_tile &t, bf16 *x_tile, int row0, int column) {
+    int rows = t.rows - row0, columns = t.columns - column;
+    const bf16 *x = g.x + (int64_t)(t.row + row0) * g.inputs + t.column + column;
+    copy_tile_async<ROWS, GRADIENT_A_COLUMNS, THREADS>(x_tile, x, g.inputs, [&](int row, int chunk) {
+        return row < rows && chunk * CHUNK < columns ? 16 : 0;
+    });
+}
+
+template <int M>
+__device__ void gradient_a_load_s(const Arguments &g, const plora_tile &t, bf16 *s_tile, int row0) {
+    int rows = t.rows - row0;
+    const bf16 *s = g.low_rank_gradient + t.low_rank + t.rank + (int64_t)row0 * t.stride;
+    copy_tile_async<ROWS, M, THREADS>(s_tile, s, t.stride, [&](int row, int chunk) {
+        return row < rows && chunk * CHUNK < t.ranks ? 16 : 0;
+    });
+}
+
+// Overwrites a gradient's pair of neighbours, aligned to eight bytes, or adds to it. Each element gets one sum from one thread
+// at a time, so the order is fixed.
+template <bool OVERWRITE>
+__device__ inline void put_pair(float *to, float low, float high) {
+    if (OVERWRITE) {
+        *(float2 *)to = {low, high};
+    } else {
+        add_pair(to, low, high);
+    }
+}
+
+// One thread's place in the stream of steps: all rows of 128 columns, then the next 128.
+struct GradientAStep {
+    int row, column;
+
+    __device__ void advance(int rows) {
+        row += ROWS;
+        if (row >= rows) {
+            row = 0;
+            column += GRADIENT_A_COLUMNS;
+        }
+    }
+};
+
+template <int M>
+struct GradientA {
+    static constexpr int WARPS_M = M / 16;                                      // warps along the ranks, 16 each
+    static constexpr int BLOCKS = GRADIENT_A_COLUMNS / 8 / (8 / WARPS_M);       // of 8 columns, of a warp
+    float sums[BLOCKS][4];
+    float *gradients[2];  // rows of this thread, null where there is none
+
+    __device__ int m0() const { return (int)threadIdx.x / 32 % WARPS_M * 16; }
+    __device__ int n0() const { return (int)threadIdx.x / 32 / WARPS_M * BLOCKS * 8; }
+
+    __device__ void clear() {
+#pragma unroll
+        for (int n = 0; n < BLOCKS; n++) sums[n][0] = sums[n][1] = sums[n][2] = sums[n][3] = 0.0f;
+    }
+
+    __device__ void find_gradients(const Arguments &g, const plora_tile &t, const plora_term *terms) {
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            int m = m0() + fragment_row() + half * 8, rank;
+            const plora_term *term = m < t.ranks ? term_at(terms, g.parts, t.rank + m, rank) : nullptr;
+            gradients[half] = term == nullptr ? nullptr : term->gradient_a + (int64_t)rank * g.inputs + t.column;
+        }
+    }
+
+    __device__ void add(bf16 *x_tile, bf16 *s_tile, int rows) {
+#pragma unroll
+        for (int k = 0; k < ROWS; k += 16) {
+            if (k < rows) {
+                uint32_t left[4], right[4];
+                load_left_transposed<M>(left, s_tile, m0(), k);
+#pragma unroll
+                for (int n = 0; n < BLOCKS; n += 2) {
+                    load_right_transposed<GRADIENT_A_COLUMNS>(right, x_tile, n0() + n * 8, k);
+                    multiply(sums[n], left, right[0], right[1]);
+                    multiply(sums[n + 1], left, right[2], right[3]);
+                }
+            }
+        }
+    }
+
+    template <bool OVERWRITE>
+    __device__ void store(const plora_tile &t, float scale, int first) {
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            if (gradients[half] == nullptr) continue;
+#pragma unroll
+            for (int n = 0; n < BLOCKS; n++) {
+                int column = first + n0() + n * 8 + fragment_column();
+                if (column < t.columns) {
+                    put_pair<OVERWRITE>(gradients[half] + column, sums[n][half * 2] * scale, sums[n][half * 2 + 1] * scale);
+                }
+            }
+        }
+    }
+};
+
+template <int M>
+__device__ void gradient_a_tile(const Arguments &g, const plora_tile &t) {
+    constexpr int X = ROWS * GRADIENT_A_COLUMNS, STAGE = X + ROWS * M, STAGES = GRADIENT_A_STAGES;
+    bf16 *stages = (bf16 *)shared_memory();
+    const plora_term *terms = adapter_terms(g, t);
+    Mask mask = mask_of(g, terms, t.part);
+    GradientA<M> gradient;
+    gradient.find_gradients(g, t, terms);
+    gradient.clear();
+    wait_for_previous();
+    GradientAStep ahead = {0, 0}, now = {0, 0};
+    int loaded = 0;
+    auto load = [&] {
+        bf16 *stage = stages + loaded % STAGES * STAGE;
+        if (ahead.column < t.columns) {
+            gradient_a_load_x(g, t, stage, ahead.row, ahead.column);
+            // rows that fit one step stay in each stage once they are there
+            if (t.rows > ROWS || loaded < STAGES) gradient_a_load_s<M>(g, t, stage + X, ahead.row);
+        }
+        copy_commit();
+        ahead.advance(t.rows);
+        loaded++;
+    };
+    for (int stage = 0; stage < STAGES - 1; stage++) load();
+    for (int step = 0; now.column < t.columns; step++) {
+        bf16 *stage = stages + step % STAGES * STAGE;
+        copy_wait<STAGES - 2>();
+        if (mask.threshold != 0) {
+            drop_tile<GRADIENT_A_COLUMNS, THREADS>(g, t, mask, stage, now.row, t.column + now.column);
+        }
+        __syncthreads();
+        load();
+        gradient.add(stage, stage + X, t.rows - now.row);
+        int column = now.column;
+        now.advance(t.rows);
+        if (now.row == 0) {
+            if (t.overwrite) {
+                gradient.template store<true>(t, mask.keep_scale, column);
+            } else {
+                gradient.template store<false>(t, mask.keep_scale, column);
+            }
+            gradient.clear();
+        }
+    }
+    copy_wait<0>();
+}
+
+// The first blocks take gradient a, the others gradient x: one reads while the other writes.
+template <int K, bool MASKED>
+__global__ void __launch_bounds__(THREADS, MASKED ? 2 : 3) gradient_ax_kernel(Arguments g, int a_first, int a_count, int x_first) {
+    int block = (int)blockIdx.x;
+    if (block >= a_count) {
+        const plora_tile t = g.tiles[x_first + block - a_count];
+        expand_tile<K, true, MASKED>(g, t);
+        return;
+    }
+    const plora_tile t = g.tiles[a_first + block];
+    if (t.ranks <= 16) {
+        gradient_a_tile<16>(g, t);
+    } else if (t.ranks <= 32) {
+        gradient_a_tile<32>(g, t);
+    } else {
+        gradient_a_tile<64>(g, t);
+    }
+}
+
+// ---- gradient b: dB and dS from one pass over dY ----
+
+template <int R, int N>
+__device__ void gradient_b_load_s(const Arguments &g, const plora_tile &t, bf16 *s_tile, int row0) {
+    const bf16 *s = g.low_rank + t.low_rank + t.rank + (int64_t)row0 * t.stride;
+    int rows = t.rows - row0;
+    copy_tile_async<R, N, THREADS>(s_tile, s, t.stride, [&](int row, int chunk) {
+        return row < rows && chunk * CHUNK < t.ranks ? 16 : 0;
+    });
+}
+
+template <int R, int N>
+__device__ void gradient_b_load(
+    const Arguments &g, const plora_tile &t, const plora_term &term, bf16 *dy_tile, bf16 *b_tile, int row0, int column) {
+    constexpr int C = GRADIENT_B_COLUMNS;
+    int rows = t.rows - row0, columns = t.column + t.columns - column;
+    const bf16 *dy = g.dy + (int64_t)(t.row + row0) * g.outputs + column;
+    copy_tile_async<R, C, THREADS>(dy_tile, dy, g.outputs, [&](int row, int chunk) {
+        return row < rows && chunk * CHUNK < columns ? 16 : 0;
+    });
+    const bf16 *b = (const bf16 *)term.b + (column - t.part_column) * term.b_stride + t.part_rank;
+    int ranks = term.rank - t.part_rank;
+    copy_tile_async<C, N, THREADS>(b_tile, b, term.b_stride, [&](int row, int chunk) {
+        return row < columns ? min(max(ranks - chunk * CHUNK, 0), CHUNK) * 2 : 0;
+    });
+}
+
+// One 8 x 8 block's right operand of the two that were loaded.
+__device__ inline void multiply_one(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[4], bool second) {
+    multiply(d, a, second ? b[2] : b[0], second ? b[3] : b[1]);
+}
+
+// Sums of BLOCKS x 8 columns from n0: pairs of blocks, or one block of a pair.
+template <int BLOCKS, int COLUMNS, int SLABS>
+__device__ inline void multiply_transposed(
+    float (&sums)[SLABS][BLOCKS][4], const uint32_t (&left)[SLABS][4], bf16 *tile, int n0, int k) {
+    uint32_t right[4];
+    if constexpr (BLOCKS == 1) {
+        load_right_transposed<COLUMNS>(right, tile, n0 / 16 * 16, k);
+#pragma unroll
+        for (int slab = 0; slab < SLABS; slab++) multiply_one(sums[slab][0], left[slab], right, n0 % 16 != 0);
+    } else {
+#pragma unroll
+        for (int n = 0; n < BLOCKS; n += 2) {
+            load_right_transposed<COLUMNS>(right, tile, n0 + n * 8, k);
+#pragma unroll
+            for (int slab = 0; slab < SLABS; slab++) {
+                multiply(sums[slab][n], left[slab], right[0], right[1]);
+                multiply(sums[slab][n + 1], left[slab], right[2], right[3]);
+            }
+        }
+    }
+}
+
+// dB of 64 outputs.
+template <int N>
+struct GradientB {
+    static constexpr int BLOCKS = N / 16;
+    float sums[1][BLOCKS][4];
+
+    __device__ int m0() const { return (int)threadIdx.x / 32 % 4 * 16; }
+    __device__ int n0() const { return (int)threadIdx.x / 32 / 4 * BLOCKS * 8; }
+
+    template <int R>
+    __device__ void add(bf16 *dy_tile, bf16 *s_tile, int rows) {
+#pragma unroll 4
+        for (int k = 0; k < R; k += 16) {
+            if (k < rows) {
+                uint32_t left[1][4];
+                load_left_transposed<GRADIENT_B_COLUMNS>(left[0], dy_tile, m0(), k);
+                multiply_transposed<BLOCKS, N, 1>(sums, left, s_tile, n0(), k);
+            }
+        }
+    }
+
+    template <bool OVERWRITE>
+    __device__ void store(const plora_tile &t, const plora_term &term, int column) {
+        int end = t.column + t.columns;
+        int ranks = min(t.ranks, term.rank - t.part_rank);  // without padding
+        bool paired = term.rank % 2 == 0;
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            int output = column + m0() + fragment_row() + half * 8;
+            if (output >= end) continue;
+            float *row = term.gradient_b + (output - t.part_column) * term.rank + t.part_rank;
+#pragma unroll
+            for (int n = 0; n < BLOCKS; n++) {
+                int rank = n0() + n * 8 + fragment_column();
+                float low = sums[0][n][half * 2] * term.scale, high = sums[0][n][half * 2 + 1] * term.scale;
+                if (paired) {
+                    if (rank < ranks) put_pair<OVERWRITE>(row + rank, low, high);
+                } else {
+                    if (rank < ranks) row[rank] = OVERWRITE ? low : row[rank] + low;
+                    if (rank + 1 < ranks) row[rank + 1] = OVERWRITE ? high : row[rank + 1] + high;
+                }
+            }
+        }
+    }
+};
+
+template <int R, int N>
+struct GradientS {
+    static constexpr int WARPS_M = R / 16 < 8 ? R / 16 : 8;
+    static constexpr int SLABS = R / 16 / WARPS_M;
+    static constexpr int BLOCKS = N / 8 / (8 / WARPS_M);
+    float sums[SLABS][BLOCKS][4];
+
+    __device__ int m0() const { return (int)threadIdx.x / 32 % WARPS_M * SLABS * 16; }
+    __device__ int n0() const { return (int)threadIdx.x / 32 / WARPS_M * BLOCKS * 8; }
+
+    __device__ void add(bf16 *dy_tile, bf16 *b_tile) {
+#pragma unroll
+        for (int k = 0; k < GRADIENT_B_COLUMNS; k += 16) {
+            uint32_t left[SLABS][4];
+#pragma unroll
+            for (int slab = 0; slab < SLABS; slab++) {
+                load_left<GRADIENT_B_COLUMNS>(left[slab], dy_tile, m0() + slab * 16, k);
+            }
+            multiply_transposed<BLOCKS, N, SLABS>(sums, left, b_tile, n0(), k);
+        }
+    }
+
+    __device__ void store(const Arguments &g, const plora_tile &t, float scale, int row0) const {
+#pragma unroll
+        for (int slab = 0; slab < SLABS; slab++) {
+#pragma unroll
+            for (int half = 0; half < 2; half++) {
+                int row = row0 + m0() + slab * 16 + fragment_row() + half * 8;
+#pragma unroll
+                for (int n = 0; n < BLOCKS; n++) {
+                    int column = n0() + n * 8 + fragment_column();
+                    if (row < t.rows && column < t.ranks) {
+                        float low = sums[slab][n][half * 2] * scale, high = sums[slab][n][half * 2 + 1] * scale;
+                        if (t.partial < 0) {
+                            int64_t at = t.low_rank + (int64_t)row * t.stride + t.rank + column;
+                            *(uint32_t *)(g.low_rank_gradient + at) = pack(low, high);
+                        } else {
+                            *(float2 *)(g.partials + t.partial + (int64_t)row * t.ranks + column) = {low, high};
+                        }
+                    }
+                }
+            }
+        }
+    }
+};
+
+// GROUPS x R rows of the segment at a time, so that dB is complete, or nearly, when it is written.
+template <int R, int N, int GROUPS>
+__device__ void gradient_b_tile(const Arguments &g, const plora_tile &t) {
+    constexpr int C = GRADIENT_B_COLUMNS, STAGES = GRADIENT_B_STAGES, DY = R * C, STAGE = DY + C * N;
+    bf16 *s_tile = (bf16 *)shared_memory();
+    bf16 *stages = s_tile + GROUPS * R * N;
+    const plora_term term = adapter_terms(g, t)[t.part];
+    wait_for_previous();
+    int row0 = 0;
+    do {  // once for a segment without rows, to overwrite its gradient with zeros
+        int loaded = 0;
+        auto load = [&] {
+            bf16 *stage = stages + loaded % STAGES * STAGE;
+            int column = loaded / GROUPS * C;
+            if (column < t.columns) {
+                gradient_b_load<R, N>(g, t, term, stage, stage + DY, row0 + loaded % GROUPS * R, t.column + column);
+            }
+            copy_commit();
+            loaded++;
+        };
+        gradient_b_load_s<GROUPS * R, N>(g, t, s_tile, row0);
+        for (int stage = 0; stage < STAGES - 1; stage++) load();
+        GradientS<R, N> gradient_s[GROUPS] = {};
+        int step = 0;
+        for (int column = 0; column < t.columns; column += C) {
+            GradientB<N> gradient_b = {};
+#pragma unroll
+            for (int group = 0; group < GROUPS; group++) {
+                copy_wait<STAGES - 2>();
+                __syncthreads();
+                load();
+                bf16 *stage = stages + step++ % STAGES * STAGE;
+                gradient_s[group].add(stage, stage + DY);
+                gradient_b.template add<R>(stage, s_tile + group * R * N, t.rows - row0 - group * R);
+            }
+            if (t.overwrite && row0 == 0) {
+                gradient_b.template store<true>(t, term, t.column + column);
+            } else {
+                gradient_b.template store<false>(t, term, t.column + column);
+            }
+        }
+#pragma unroll
+        for (int group = 0; group < GROUPS; group++) gradient_s[group].store(g, t, term.scale, row0 + group * R);
+        copy_wait<0>();
+        __syncthreads();
+        row0 += GROUPS * R;
+    } while (row0 < t.rows);
+}
+
+template <int N>
+__device__ void gradient_b_rows(const Arguments &g, const plora_tile &t) {
+    if (t.splits == 64) {
+        gradient_b_tile<64, N, 1>(g, t);
+    } else if (t.splits == 128) {
+        gradient_b_tile<128, N, 1>(g, t);
+    } else {
+        gradient_b_tile<128, N, 2>(g, t);
+    }
+}
+
+// Wide: with tiles of more than 32 ranks, whose sums take more registers.
+template <bool WIDE>
+__global__ void __launch_bounds__(THREADS, WIDE ? 2 : 3) gradient_b_kernel(Arguments g) {
+    const plora_tile t = g.tiles[blockIdx.x];
+    if (t.ranks <= 16) {
+        gradient_b_rows<16>(g, t);
+    } else if (!WIDE || t.ranks <= 32) {
+        gradient_b_rows<32>(g, t);
+    } else {
+        gradient_b_rows<64>(g, t);
+    }
+}
+
+// ---- launches ----
+
+int expand_shared(int k) {
+    return expand_stages(k) * (ROWS + EXPAND_COLUMNS) * k * 2 + MAX_PIECES * (int)sizeof(Piece);
+}
+
+int step_ranks(const plora_lora_plan *plan) { return plan->largest_rank <= 16 ? 16 : plan->largest_rank <= 32 ? 32 : 64; }
+
+template <int K>
+int launch_gradient_ax(const plora_lora_plan *plan, const Arguments &g, void *stream) {
+    int a = plan->count[PLORA_GRADIENT_A];
+    int x = g.out == nullptr ? 0 : plan->count[PLORA_GRADIENT_X];
+    int a_shared = a == 0 ? 0 : GRADIENT_A_STAGES * ROWS * (GRADIENT_A_COLUMNS + plan->gradient_a_ranks) * 2;
+    int shared = x == 0 || a_shared > expand_shared(K) ? a_shared : expand_shared(K);
+    auto kernel = plan->drops && g.keys != nullptr ? gradient_ax_kernel<K, true> : gradient_ax_kernel<K, false>;
+    return launch(kernel, a + x, THREADS, shared, stream, g, plan->first[PLORA_GRADIENT_A], a, plan->first[PLORA_GRADIENT_X]);
+}
+
+Arguments arguments(
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *keys, void *workspace) {
+    Arguments g = {};
+    g.tiles = tiles;
+    g.terms = terms;
+    g.keys = keys;
+    g.low_rank_gradient = (bf16 *)workspace;
+    g.partials = (float *)((char *)workspace + (plan->low_rank_elements * 2 + 255) / 256 * 256);
+    g.parts = plan->parts;
+    g.inputs = plan->inputs;
+    g.outputs = plan->outputs;
+    return g;
+}
+
+}  // namespace
+}  // namespace plora
+
+using namespace plora;
+
+int plora_lora_shrink(
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
+    void *low_rank, void *workspace, void *stream) {
+    Arguments g = arguments(plan, tiles + plan->first[PLORA_SHRINK], terms, dropout_keys, workspace);
+    g.x = (const bf16 *)x;
+    g.low_rank = (bf16 *)low_rank;
+    int stage = (ROWS + plan->shrink_ranks) * SHRINK_DEPTH * 2;
+    int shared = SHRINK_STAGES * stage + plan->shrink_ranks * (int)sizeof(void *);
+    PLORA_TRY(launch(shrink_kernel, plan->count[PLORA_SHRINK], SHRINK_THREADS, shared, stream, g));
+    return launch(reduce_kernel, plan->count[PLORA_SHRINK_REDUCE], THREADS, 0, stream,
+                  tiles + plan->first[PLORA_SHRINK_REDUCE], g.partials, g.low_rank);
+}
+
+int plora_lora_expand(
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *low_rank, void *y,
+    const void *bias, int32_t accumulate, void *stream) {
+    Arguments g = arguments(plan, tiles + plan->first[PLORA_EXPAND], terms, nullptr, nullptr);
+    g.low_rank = (bf16 *)low_rank;
+    g.out = (bf16 *)y;
+    g.bias = (const bf16 *)bias;
+    g.accumulate = accumulate;
+    int k = step_ranks(plan);
+    auto kernel = k == 16 ? expand_kernel<16> : k == 32 ? expand_kernel<32> : expand_kernel<64>;
+    return launch(kernel, plan->count[PLORA_EXPAND], THREADS, expand_shared(k), stream, g);
+}
+
+int plora_lora_gradient_b(
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *low_rank, const void *dy,
+    void *workspace, void *stream) {
+    Arguments g = arguments(plan, tiles + plan->first[PLORA_GRADIENT_B], terms, nullptr, workspace);
+    g.low_rank = (bf16 *)low_rank;
+    g.dy = (const bf16 *)dy;
+    auto kernel = plan->gradient_b_ranks > 32 ? gradient_b_kernel<true> : gradient_b_kernel<false>;
+    PLORA_TRY(launch(kernel, plan->count[PLORA_GRADIENT_B], THREADS, plan->gradient_b_shared, stream, g));
+    return launch(reduce_kernel, plan->count[PLORA_GRADIENT_REDUCE], THREADS, 0, stream,
+                  tiles + plan->first[PLORA_GRADIENT_REDUCE], g.partials, g.low_rank_gradient);
+}
+
+int plora_lora_gradient_ax(
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
+    void *dx, int32_t accumulate, void *workspace, void *stream) {
+    Arguments g = arguments(plan, tiles, terms, dropout_keys, workspace);
+    g.x = (const bf16 *)x;
+    g.out = (bf16 *)dx;
+    g.accumulate = accumulate;
+    int k = step_ranks(plan);
+    auto launch_ax = k == 16 ? launch_gradient_ax<16> : k == 32 ? launch_gradient_ax<32> : launch_gradient_ax<64>;
+    return launch_ax(plan, g, stream);
+}

@@ -1,0 +1,361 @@
+// The launch plan of packed LoRA: which block does what, computed on the host without a GPU.
+//
+// Sums over a long dimension (inputs in shrink, outputs in dS) are split so that few adapters still fill the chip; partial
+// sums go to the workspace and are added in a fixed order by a launch of their own. Tiles with the most work come first.
+#include "lora_plan.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "status.h"
+
+namespace {
+
+using namespace plora;
+
+int divide_up(int a, int b) { return (a + b - 1) / b; }
+
+// One adapter's slice of the low-rank columns: at most the size of a tile, within one part where masks differ.
+struct Slice {
+    int part;       // -1: parts side by side
+    int rank;       // first column, all parts side by side
+    int part_rank;  // the same within the part
+    int ranks;
+};
+
+struct Planner {
+    const plora_lora_shape &shape;
+    const plora_device &device;
+    std::vector<plora_tile> lists[PLORA_LISTS];
+    std::vector<int64_t> low_rank;  // where each adapter's low-rank rows start
+    int64_t low_rank_elements = 0;
+    int64_t partial_elements = 0;
+    int largest_rank = 0, shrink_ranks = 0, gradient_a_ranks = 0, gradient_b_ranks = 0, gradient_b_shared = 0;
+
+    Planner(const plora_lora_shape &s, const plora_device &d) : shape(s), device(d) {
+        for (int a = 0; a < shape.adapters; a++) {
+            low_rank.push_back(low_rank_elements);
+            low_rank_elements += (int64_t)rows(a) * stride(a);
+            for (int p = 0; p < shape.parts; p++) largest_rank = std::max(largest_rank, rank(a, p));
+        }
+    }
+
+    int rows(int a) const { return shape.adapter_starts[a + 1] - shape.adapter_starts[a]; }
+    int rank(int a, int p) const { return shape.ranks[a * shape.parts + p]; }
+    bool drops(int a, int p) const { return shape.drops[a * shape.parts + p] != 0; }
+
+    bool overwrites(int a) const { return shape.overwrites != nullptr && shape.overwrites[a] != 0; }
+
+    // Whether gradients get a value: a segment without rows adds nothing, but overwrites with zeros.
+    bool has_gradient(int a) const { return rows(a) > 0 || overwrites(a); }
+
+    int part_offset(int a, int p) const {
+        int offset = 0;
+        for (int i = 0; i < p; i++) offset += pad_rank(rank(a, i));
+        return offset;
+    }
+
+    int stride(int a) const { return part_offset(a, shape.parts); }
+
+    // Slices of at most `most` columns; parts with dropout have their own.
+    std::vector<Slice> slices(int a, int most, bool by_part) const {
+        for (int p = 0; p < shape.parts; p++) by_part = by_part || (rank(a, p) > 0 && drops(a, p));
+        std::vector<Slice> result;
+        for (int p = 0; p < (by_part ? shape.parts : 1); p++) {
+            int first = by_part ? part_offset(a, p) : 0;
+            int width = by_part ? pad_rank(rank(a, p)) : stride(a);
+            for (int r = 0; r < width; r += most) {
+                result.push_back({by_part ? p : -1, first + r, r, std::min(most, width - r)});
+            }
+        }
+        return result;
+    }
+
+    plora_tile tile(int a, int row, int rows) const {
+        plora_tile t = {};
+        t.adapter = a;
+        t.part = -1;
+        t.row = shape.adapter_starts[a] + row;
+        t.rows = rows;
+        t.stride = stride(a);
+        t.low_rank = low_rank[a] + (int64_t)row * t.stride;
+        t.partial = -1;
+        t.overwrite = overwrites(a);
+        return t;
+    }
+
+    // Steps of each piece when `steps` are cut so that `others` x pieces blocks are some for each multiprocessor; into no fewer
+    // than `fewest` pieces, so that blocks end evenly where there are many others.
+    int piece(int steps, int64_t others, double blocks, int fewest) const {
+        int64_t wanted = (int64_t)(device.multiprocessors * blocks) / std::max<int64_t>(1, others);
+        return divide_up(steps, (int)std::min<int64_t>(steps, std::max<int64_t>(fewest, wanted)));
+    }
+
+    void reduce(int list, const plora_tile &whole, int splits) {
+        int step = std::max(1, REDUCE_ELEMENTS / whole.ranks);
+        for (int row = 0; row < whole.rows; row += step) {
+            plora_tile t = whole;
+            t.row += row;
+            t.rows = std::min(step, whole.rows - row);
+            t.low_rank += (int64_t)row * whole.stride;
+            t.partial += (int64_t)row * whole.ranks;
+            t.splits = splits;
+            lists[list].push_back(t);
+        }
+    }
+
+    void shrink() {
+        int64_t blocks = 0;
+        for (int a = 0; a < shape.adapters; a++) {
+            blocks += (int64_t)divide_up(rows(a), ROWS) * (int64_t)slices(a, SHRINK_RANKS, false).size();
+        }
+        int steps = divide_up(shape.inputs, SHRINK_DEPTH);
+        int width = std::max(2, piece(steps, blocks, 2, 1)) * SHRINK_DEPTH;
+        int splits = divide_up(shape.inputs, width);
+        for (int a = 0; a < shape.adapters; a++) {
+            for (int row = 0; row < rows(a); row += ROWS) {
+                for (const Slice &slice : slices(a, SHRINK_RANKS, false)) {
+                    plora_tile t = tile(a, row, std::min(ROWS, rows(a) - row));
+                    t.part = slice.part;
+                    t.rank = slice.rank;
+                    t.part_rank = slice.part_rank;
+                    t.ranks = slice.ranks;
+                    shrink_ranks = std::max(shrink_ranks, round_ranks(t.ranks));
+                    split_shrink(t, width, splits);
+                }
+            }
+        }
+    }
+
+    void split_shrink(plora_tile t, int width, int splits) {
+        t.split_stride = (int64_t)t.rows * t.ranks;
+        if (splits > 1) {
+            t.partial = partial_elements;
+            partial_elements += t.split_stride * splits;
+            reduce(PLORA_SHRINK_REDUCE, t, splits);
+        }
+        for (int split = 0; split < splits; split++) {
+            plora_tile s = t;
+            s.column = split * width;
+            s.columns = std::min(width, shape.inputs - s.column);
+            s.partial = splits > 1 ? t.partial + split * t.split_stride : -1;
+            lists[PLORA_SHRINK].push_back(s);
+        }
+    }
+
+    // Tiles of 64 rows over columns from .. to - 1, in pieces of a width.
+    void row_tiles(int list, int a, const Slice &slice, int from, int to, int width) {
+        for (int row = 0; row < rows(a); row += ROWS) {
+            for (int column = from; column < to; column += width) {
+                plora_tile t = tile(a, row, std::min(ROWS, rows(a) - row));
+                t.part = slice.part;
+                t.rank = slice.rank;
+                t.ranks = slice.ranks;
+                t.column = column;
+                t.columns = std::min(width, to - column);
+                t.part_column = from;
+                lists[list].push_back(t);
+            }
+        }
+    }
+
+    int row_tile_count() const {
+        int count = 0;
+        for (int a = 0; a < shape.adapters; a++) count += divide_up(rows(a), ROWS);
+        return count;
+    }
+
+    // Columns between parts belong to no adapter, but have a bias, or must be zero for cuBLAS to add to.
+    void expand() {
+        int width = piece(divide_up(shape.outputs, EXPAND_COLUMNS), row_tile_count(), 4, 2) * EXPAND_COLUMNS;
+        for (int a = 0; a < shape.adapters; a++) {
+            int done = 0;
+            for (int p = 0; p < shape.parts; p++) {
+                row_tiles(PLORA_EXPAND, a, {-1, 0, 0, 0}, done, shape.part_from[p], width);
+                Slice part = {p, part_offset(a, p), 0, pad_rank(rank(a, p))};
+                row_tiles(PLORA_EXPAND, a, part, shape.part_from[p], shape.part_to[p], width);
+                done = shape.part_to[p];
+            }
+            row_tiles(PLORA_EXPAND, a, {-1, 0, 0, 0}, done, shape.outputs, width);
+        }
+    }
+
+    void gradient_x() {
+        int width = piece(divide_up(shape.inputs, EXPAND_COLUMNS), row_tile_count(), 1.25, 4) * EXPAND_COLUMNS;
+        for (int a = 0; a < shape.adapters; a++) {
+            row_tiles(PLORA_GRADIENT_X, a, {-1, 0, 0, stride(a)}, 0, shape.inputs, width);
+        }
+    }
+
+    void gradient_a() {
+        int64_t others = 0;
+        for (int a = 0; a < shape.adapters; a++) {
+            if (has_gradient(a)) others += (int64_t)slices(a, GRADIENT_A_RANKS, false).size();
+        }
+        int width = piece(divide_up(shape.inputs, GRADIENT_A_COLUMNS), others, 1.75, 4) * GRADIENT_A_COLUMNS;
+        for (int a = 0; a < shape.adapters; a++) {
+            for (const Slice &slice : slices(a, GRADIENT_A_RANKS, false)) {
+                for (int column = 0; column < shape.inputs && has_gradient(a); column += width) {
+                    plora_tile t = tile(a, 0, rows(a));
+                    t.part = slice.part;
+                    t.rank = slice.rank;
+                    t.ranks = slice.ranks;
+                    t.column = column;
+                    t.columns = std::min(width, shape.inputs - column);
+                    gradient_a_ranks = std::max(gradient_a_ranks, round_ranks(t.ranks));
+                    lists[PLORA_GRADIENT_A].push_back(t);
+                }
+            }
+        }
+    }
+
+    int rows_held(int a, const Slice &slice) const {
+        return gradient_b_rows(rows(a), round_ranks(slice.ranks), device.shared_memory);
+    }
+
+    // Bytes that one step of 64 columns moves: a group's dY and B, and dB.
+    int64_t gradient_b_cost(int a, const Slice &slice) const {
+        int held = rows_held(a, slice), n = round_ranks(slice.ranks);
+        return (int64_t)GRADIENT_B_COLUMNS * divide_up(std::max(1, rows(a)), held) * (held * 2 + n * 6);
+    }
+
+    int64_t gradient_b_cost_of_all() const {
+        int64_t cost = 0;
+        for (int a = 0; a < shape.adapters; a++) {
+            for (const Slice &slice : slices(a, GRADIENT_B_RANKS, true)) {
+                if (has_gradient(a)) cost += gradient_b_cost(a, slice) * gradient_b_steps(slice);
+            }
+        }
+        return cost;
+    }
+
+    int gradient_b_steps(const Slice &slice) const {
+        return divide_up(shape.part_to[slice.part] - shape.part_from[slice.part], GRADIENT_B_COLUMNS);
+    }
+
+    void gradient_b() {
+        for (int a = 0; a < shape.adapters; a++) {
+            for (const Slice &slice : slices(a, GRADIENT_B_RANKS, true)) {
+                gradient_b_ranks = std::max(gradient_b_ranks, round_ranks(slice.ranks));
+            }
+        }
+        int blocks = device.multiprocessors * (gradient_b_ranks > 32 ? 2 : 3);
+        int64_t share = std::max<int64_t>(1, gradient_b_cost_of_all() / blocks);
+        for (int a = 0; a < shape.adapters; a++) {
+            for (const Slice &slice : slices(a, GRADIENT_B_RANKS, true)) {
+                if (has_gradient(a)) {
+                    int n = round_ranks(slice.ranks);
+                    gradient_b_shared = std::max(gradient_b_shared, gradient_b_bytes(rows_held(a, slice), n));
+                    split_gradient_b(a, slice, share);
+                }
+            }
+        }
+    }
+
+    // Cuts a segment's outputs into spans that cost about a share each.
+    void split_gradient_b(int a, const Slice &slice, int64_t share) {
+        plora_tile t = tile(a, 0, rows(a));
+        t.part = slice.part;
+        t.rank = slice.rank;
+        t.part_rank = slice.part_rank;
+        t.ranks = slice.ranks;
+        t.part_column = shape.part_from[slice.part];
+        t.split_stride = (int64_t)t.rows * t.ranks;
+        int columns = shape.part_to[slice.part] - t.part_column;
+        int steps = gradient_b_steps(slice);
+        int64_t wanted = (gradient_b_cost(a, slice) * steps + share - 1) / share;
+        int width = divide_up(steps, (int)std::min<int64_t>(steps, std::max<int64_t>(1, wanted))) * GRADIENT_B_COLUMNS;
+        int spans = divide_up(columns, width);
+        if (spans > 1 && t.rows > 0) {
+            t.partial = partial_elements;
+            partial_elements += t.split_stride * spans;
+            reduce(PLORA_GRADIENT_REDUCE, t, spans);
+        }
+        for (int span = 0; span < spans; span++) {
+            plora_tile s = t;
+            s.column = t.part_column + span * width;
+            s.columns = std::min(width, columns - span * width);
+            s.partial = t.partial < 0 ? -1 : t.partial + span * t.split_stride;
+            s.splits = rows_held(a, slice);
+            lists[PLORA_GRADIENT_B].push_back(s);
+        }
+    }
+
+    void sort() {
+        auto work = [](const plora_tile &t) { return (int64_t)(t.rows + t.ranks) * t.columns; };
+        for (int list : {PLORA_SHRINK, PLORA_GRADIENT_B, PLORA_GRADIENT_A}) {
+            std::stable_sort(lists[list].begin(), lists[list].end(), [&](const plora_tile &l, const plora_tile &r) {
+                return work(l) > work(r);
+            });
+        }
+    }
+
+    // Forward and backward share the workspace: partial sums, and S's gradient in backward.
+    void run() {
+        shrink();
+        int64_t forward = partial_elements;
+        partial_elements = 0;
+        expand();
+        gradient_b();
+        gradient_x();
+        gradient_a();
+        partial_elements = std::max(partial_elements, forward);
+        sort();
+    }
+};
+
+int check(const plora_lora_shape &s) {
+    PLORA_REQUIRE(s.adapters >= 0 && s.parts >= 1 && s.parts <= MAX_PARTS,
+                  "adapters (%d) must be at least 0 and parts (%d) in 1..%d.", s.adapters, s.parts, MAX_PARTS);
+    PLORA_REQUIRE(s.inputs > 0 && s.outputs > 0 && s.inputs % 8 == 0 && s.outputs % 8 == 0,
+                  "inputs (%d) and outputs (%d) must be positive multiples of 8.", s.inputs, s.outputs);
+    PLORA_REQUIRE(s.adapter_starts[0] == 0, "adapter_starts[0] (%d) must be 0.", s.adapter_starts[0]);
+    for (int a = 0; a < s.adapters; a++) {
+        PLORA_REQUIRE(s.adapter_starts[a + 1] >= s.adapter_starts[a], "adapter_starts[%d] (%d) is below the one before.",
+                      a + 1, s.adapter_starts[a + 1]);
+    }
+    for (int p = 0; p < s.parts; p++) {
+        bool valid = s.part_from[p] >= (p == 0 ? 0 : s.part_to[p - 1]) && s.part_to[p] > s.part_from[p]
+            && s.part_to[p] <= s.outputs && s.part_from[p] % 8 == 0 && s.part_to[p] % 8 == 0;
+        PLORA_REQUIRE(valid, "Part %d (%d..%d) must follow the one before within the outputs (%d), in multiples of 8.", p,
+                      s.part_from[p], s.part_to[p], s.outputs);
+    }
+    for (int i = 0; i < s.adapters * s.parts; i++) {
+        PLORA_REQUIRE(s.ranks[i] >= 0 && s.ranks[i] <= MAX_RANK, "Rank (%d) of adapter %d must be in 0..%d.", s.ranks[i],
+                      i / s.parts, MAX_RANK);
+    }
+    return PLORA_OK;
+}
+
+}  // namespace
+
+int plora_lora_make_plan(
+    const plora_lora_shape *shape, const plora_device *device, plora_lora_plan *plan, plora_tile *tiles, int32_t capacity) {
+    PLORA_TRY(check(*shape));
+    Planner planner(*shape, *device);
+    planner.run();
+    *plan = {};
+    for (int list = 0; list < PLORA_LISTS; list++) {
+        plan->first[list] = plan->tiles;
+        plan->count[list] = (int32_t)planner.lists[list].size();
+        plan->tiles += plan->count[list];
+    }
+    plan->parts = shape->parts;
+    plan->inputs = shape->inputs;
+    plan->outputs = shape->outputs;
+    plan->largest_rank = planner.largest_rank;
+    plan->shrink_ranks = planner.shrink_ranks;
+    plan->gradient_a_ranks = planner.gradient_a_ranks;
+    plan->gradient_b_ranks = planner.gradient_b_ranks;
+    plan->gradient_b_shared = planner.gradient_b_shared;
+    plan->drops = std::any_of(shape->drops, shape->drops + shape->adapters * shape->parts, [](int32_t d) { return d != 0; });
+    plan->low_rank_elements = planner.low_rank_elements;
+    int64_t gradient_bytes = (planner.low_rank_elements * 2 + 255) / 256 * 256;
+    plan->workspace_bytes = gradient_bytes + planner.partial_elements * 4;
+    if (tiles == nullptr) return PLORA_OK;
+    PLORA_REQUIRE(capacity >= plan->tiles, "capacity (%d) must be at least the plan's tiles (%d).", capacity, plan->tiles);
+    for (int list = 0; list < PLORA_LISTS; list++) {
+        std::copy(planner.lists[list].begin(), planner.lists[list].end(), tiles + plan->first[list]);
+    }
+    return PLORA_OK;
+}

@@ -1,0 +1,216 @@
+// Embedding, RMSNorm, SwiGLU, rotary embedding, casts: bound by memory, 16 bytes a thread and access.
+//
+// Arithmetic is f32 and results are rounded once. Sums over a row are taken in a fixed order: by thread, by warp, by block.
+#include <algorithm>
+
+#include "device.cuh"
+
+namespace plora {
+namespace {
+
+constexpr int THREADS = 256;
+constexpr int ROW_THREADS = 128;  // of a kernel with one block a row
+
+__device__ inline void load(float (&f)[8], const bf16 *p) { unpack(*(const uint4 *)p, f); }
+
+// Sum over a block, in every thread.
+__device__ float row_sum(float value) { return block_sum<ROW_THREADS>(value, (float *)shared_memory()); }
+
+constexpr int ROW_SUM_SHARED = ROW_THREADS / 32 * (int)sizeof(float);
+
+__global__ void __launch_bounds__(THREADS) to_bf16_kernel(const float *from, bf16 *to, int64_t chunks) {
+    wait_for_previous();
+    for (int64_t i = (int64_t)blockIdx.x * THREADS + threadIdx.x; i < chunks; i += (int64_t)gridDim.x * THREADS) {
+        float4 low = ((const float4 *)from)[2 * i], high = ((const float4 *)from)[2 * i + 1];
+        ((uint4 *)to)[i] = pack({low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w});
+    }
+}
+
+__global__ void __launch_bounds__(THREADS) to_f32_kernel(const bf16 *from, float *to, int64_t chunks) {
+    wait_for_previous();
+    for (int64_t i = (int64_t)blockIdx.x * THREADS + threadIdx.x; i < chunks; i += (int64_t)gridDim.x * THREADS) {
+        float f[8];
+        load(f, from + i * CHUNK);
+        ((float4 *)to)[2 * i] = {f[0], f[1], f[2], f[3]};
+        ((float4 *)to)[2 * i + 1] = {f[4], f[5], f[6], f[7]};
+    }
+}
+
+// One block a row.
+__global__ void __launch_bounds__(ROW_THREADS) embed_kernel(const bf16 *table, const int32_t *tokens, bf16 *y, int hidden) {
+    wait_for_previous();
+    const uint4 *from = (const uint4 *)(table + (int64_t)tokens[blockIdx.x] * hidden);
+    uint4 *to = (uint4 *)(y + (int64_t)blockIdx.x * hidden);
+    for (int i = threadIdx.x; i < hidden / CHUNK; i += ROW_THREADS) to[i] = from[i];
+}
+
+__global__ void __launch_bounds__(ROW_THREADS)
+    rms_norm_kernel(const bf16 *x, const bf16 *weight, float epsilon, bf16 *y, float *inverse_rms, int hidden) {
+    wait_for_previous();
+    int64_t row = (int64_t)blockIdx.x * hidden;
+    float squares = 0.0f, f[8], w[8];
+    for (int i = threadIdx.x * CHUNK; i < hidden; i += ROW_THREADS * CHUNK) {
+        load(f, x + row + i);
+#pragma unroll
+        for (int e = 0; e < 8; e++) squares += f[e] * f[e];
+    }
+    float inverse = 1.0f / sqrtf(row_sum(squares) / hidden + epsilon);
+    if (threadIdx.x == 0) inverse_rms[blockIdx.x] = inverse;
+    for (int i = threadIdx.x * CHUNK; i < hidden; i += ROW_THREADS * CHUNK) {
+        load(f, x + row + i);
+        load(w, weight + i);
+#pragma unroll
+        for (int e = 0; e < 8; e++) f[e] *= w[e] * inverse;
+        *(uint4 *)(y + row + i) = pack(f);
+    }
+}
+
+// With n = x / rms and g = weight dy: dx += (g - n mean(g n)) / rms.
+__global__ void __launch_bounds__(ROW_THREADS) rms_norm_backward_kernel(
+    const bf16 *x, const bf16 *weight, const float *inverse_rms, const bf16 *dy, bf16 *dx, int hidden) {
+    wait_for_previous();
+    int64_t row = (int64_t)blockIdx.x * hidden;
+    float inverse = inverse_rms[blockIdx.x];
+    float sum = 0.0f, f[8], w[8], d[8], g[8];
+    for (int i = threadIdx.x * CHUNK; i < hidden; i += ROW_THREADS * CHUNK) {
+        load(f, x + row + i);
+        load(w, weight + i);
+        load(d, dy + row + i);
+#pragma unroll
+        for (int e = 0; e < 8; e++) sum += w[e] * d[e] * f[e];
+    }
+    float mean = row_sum(sum) * inverse / hidden;
+    for (int i = threadIdx.x * CHUNK; i < hidden; i += ROW_THREADS * CHUNK) {
+        load(f, x + row + i);
+        load(w, weight + i);
+        load(d, dy + row + i);
+        load(g, dx + row + i);
+#pragma unroll
+        for (int e = 0; e < 8; e++) g[e] += inverse * (w[e] * d[e] - f[e] * inverse * mean);
+        *(uint4 *)(dx + row + i) = pack(g);
+    }
+}
+
+__device__ inline float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
+
+// One thread a chunk of y.
+__global__ void __launch_bounds__(THREADS) swiglu_kernel(const bf16 *gate_up, bf16 *y, int64_t chunks, int features) {
+    wait_for_previous();
+    int64_t i = (int64_t)blockIdx.x * THREADS + threadIdx.x;
+    if (i >= chunks) return;
+    int in_row = features / CHUNK;
+    const bf16 *from = gate_up + i / in_row * 2 * features + i % in_row * CHUNK;
+    float gate[8], up[8];
+    load(gate, from);
+    load(up, from + features);
+#pragma unroll
+    for (int e = 0; e < 8; e++) gate[e] *= sigmoid(gate[e]) * up[e];
+    *(uint4 *)(y + i * CHUNK) = pack(gate);
+}
+
+__global__ void __launch_bounds__(THREADS)
+    swiglu_backward_kernel(const bf16 *gate_up, const bf16 *dy, bf16 *d_gate_up, int64_t chunks, int features) {
+    wait_for_previous();
+    int64_t i = (int64_t)blockIdx.x * THREADS + threadIdx.x;
+    if (i >= chunks) return;
+    int in_row = features / CHUNK;
+    int64_t at = i / in_row * 2 * features + i % in_row * CHUNK;
+    float gate[8], up[8], d[8];
+    load(gate, gate_up + at);
+    load(up, gate_up + at + features);
+    load(d, dy + i * CHUNK);
+#pragma unroll
+    for (int e = 0; e < 8; e++) {
+        float s = sigmoid(gate[e]);
+        float d_gate = d[e] * up[e] * s * (1.0f + gate[e] * (1.0f - s));
+        up[e] = d[e] * gate[e] * s;
+        gate[e] = d_gate;
+    }
+    *(uint4 *)(d_gate_up + at) = pack(gate);
+    *(uint4 *)(d_gate_up + at + features) = pack(up);
+}
+
+// One block a row, one thread eight pairs at a time.
+__global__ void __launch_bounds__(ROW_THREADS)
+    rotary_kernel(plora_heads heads, const float *table, const int32_t *positions, bf16 *qkv, float direction) {
+    wait_for_previous();
+    int size = heads.head_size, half = size / 2, in_head = half / CHUNK;
+    bf16 *row = qkv + (int64_t)blockIdx.x * (heads.heads + 2 * heads.kv_heads) * size;
+    const float *angles = table + (int64_t)positions[blockIdx.x] * size;
+    for (int i = threadIdx.x; i < (heads.heads + heads.kv_heads) * in_head; i += ROW_THREADS) {
+        int offset = i % in_head * CHUNK;
+        bf16 *first = row + i / in_head * size + offset;
+        float x[8], y[8];
+        load(x, first);
+        load(y, first + half);
+#pragma unroll
+        for (int e = 0; e < 8; e++) {
+            float cosine = angles[offset + e], sine = angles[half + offset + e] * direction;
+            float rotated = x[e] * cosine - y[e] * sine;
+            y[e] = y[e] * cosine + x[e] * sine;
+            x[e] = rotated;
+        }
+        *(uint4 *)first = pack(x);
+        *(uint4 *)(first + half) = pack(y);
+    }
+}
+
+int blocks_for(int64_t items) { return (int)divide_up<int64_t>(items, THREADS); }
+
+}  // namespace
+}  // namespace plora
+
+using namespace plora;
+
+int plora_to_bf16(const float *from, void *to, int64_t size, void *stream) {
+    PLORA_REQUIRE(size % CHUNK == 0, "size (%lld) must be a multiple of 8.", (long long)size);
+    int blocks = (int)std::min<int64_t>(divide_up<int64_t>(size / CHUNK, THREADS), 4096);
+    return launch(to_bf16_kernel, blocks, THREADS, 0, stream, from, (bf16 *)to, size / CHUNK);
+}
+
+int plora_to_f32(const void *from, float *to, int64_t size, void *stream) {
+    PLORA_REQUIRE(size % CHUNK == 0, "size (%lld) must be a multiple of 8.", (long long)size);
+    int blocks = (int)std::min<int64_t>(divide_up<int64_t>(size / CHUNK, THREADS), 4096);
+    return launch(to_f32_kernel, blocks, THREADS, 0, stream, (const bf16 *)from, to, size / CHUNK);
+}
+
+int plora_embed(const void *table, const int32_t *tokens, void *y, int32_t rows, int32_t hidden, void *stream) {
+    PLORA_REQUIRE(hidden % CHUNK == 0, "hidden (%d) must be a multiple of 8.", hidden);
+    return launch(embed_kernel, rows, ROW_THREADS, 0, stream, (const bf16 *)table, tokens, (bf16 *)y, hidden);
+}
+
+int plora_rms_norm(
+    const void *x, const void *weight, float epsilon, void *y, float *inverse_rms, int32_t rows, int32_t hidden, void *stream) {
+    PLORA_REQUIRE(hidden % CHUNK == 0, "hidden (%d) must be a multiple of 8.", hidden);
+    return launch(rms_norm_kernel, rows, ROW_THREADS, ROW_SUM_SHARED, stream, (const bf16 *)x, (const bf16 *)weight, epsilon,
+                  (bf16 *)y, inverse_rms, hidden);
+}
+
+int plora_rms_norm_backward(
+    const void *x, const void *weight, const float *inverse_rms, const void *dy, void *dx, int32_t rows, int32_t hidden,
+    void *stream) {
+    PLORA_REQUIRE(hidden % CHUNK == 0, "hidden (%d) must be a multiple of 8.", hidden);
+    return launch(rms_norm_backward_kernel, rows, ROW_THREADS, ROW_SUM_SHARED, stream, (const bf16 *)x, (const bf16 *)weight,
+                  inverse_rms, (const bf16 *)dy, (bf16 *)dx, hidden);
+}
+
+int plora_swiglu(const void *gate_up, void *y, int32_t rows, int32_t features, void *stream) {
+    PLORA_REQUIRE(features % CHUNK == 0, "features (%d) must be a multiple of 8.", features);
+    int64_t chunks = (int64_t)rows * features / CHUNK;
+    return launch(swiglu_kernel, blocks_for(chunks), THREADS, 0, stream, (const bf16 *)gate_up, (bf16 *)y, chunks, features);
+}
+
+int plora_swiglu_backward(
+    const void *gate_up, const void *dy, void *d_gate_up, int32_t rows, int32_t features, void *stream) {
+    PLORA_REQUIRE(features % CHUNK == 0, "features (%d) must be a multiple of 8.", features);
+    int64_t chunks = (int64_t)rows * features / CHUNK;
+    return launch(swiglu_backward_kernel, blocks_for(chunks), THREADS, 0, stream, (const bf16 *)gate_up, (const bf16 *)dy,
+                  (bf16 *)d_gate_up, chunks, features);
+}
+
+int plora_rotary(
+    const plora_heads *heads, const float *table, const int32_t *positions, void *qkv, int32_t rows, int32_t inverse,
+    void *stream) {
+    PLORA_REQUIRE(heads->head_size % 16 == 0, "head_size (%d) must be a multiple of 16.", heads->head_size);
+    return launch(rotary_kernel, rows, ROW_THREADS, 0, stream, *heads, table, positions, (bf16 *)qkv, inverse ? -1.0f : 1.0f);
+}

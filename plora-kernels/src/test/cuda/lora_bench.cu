@@ -1,0 +1,209 @@
+// One frozen linear layer with many adapters: `lora_bench [path of libcublas, or -] [cases]`, cases such as
+// 32x64x16:3584x3584 (adapters x tokens each x rank, mixed for ranks 8..128 : inputs x outputs), one JSON row each.
+//
+// base: the frozen layer alone, y = x W^T and dx = dy W. packed: the same and the low-rank terms, forward and backward, the
+// fastest of in order (low-rank terms first) and at once (frozen products beside shrink and gradient b on a second stream,
+// enqueued before or after them). Gradients are overwritten, as the first micro-batch of a step does and as the baselines do;
+// adding: they are added to. lora: the low-rank terms alone. Bytes: what packed moves more than base if each operand moves once
+// in each pass that needs it; fraction: those bytes over the time that packed takes more, to the measured copy bandwidth. No
+// dropout, as in the baselines.
+#include <memory>
+
+#include "bench.h"
+
+namespace {
+
+struct Case {
+    int adapters, tokens, rank, inputs, outputs;
+};
+
+struct Layer {
+    Case c;
+    int rows;
+    std::vector<int32_t> starts{0}, ranks, drops, overwrites, from{0}, to;
+    std::vector<std::unique_ptr<Array<bf16>>> matrices;
+    std::vector<std::unique_ptr<Array<float>>> gradients;
+    std::vector<plora_term> terms;
+    plora_lora_plan plan;
+    std::unique_ptr<Array<plora_term>> device_terms;
+    std::unique_ptr<Array<plora_tile>> tiles, accumulating_tiles;
+    std::unique_ptr<Array<char>> workspace;
+    std::unique_ptr<Array<bf16>> x, w, y, dy, dx, low_rank;
+    int64_t rank_sum = 0;
+
+    Layer(const Case &of, Random &random) : c(of), rows(of.adapters * of.tokens), to{of.outputs} {
+        for (int i = 0; i < c.adapters; i++) {
+            starts.push_back(starts.back() + c.tokens);
+            ranks.push_back(c.rank > 0 ? c.rank : 8 << i % 5);
+            drops.push_back(0);
+            overwrites.push_back(1);
+            rank_sum += ranks.back();
+            add_term(random, ranks.back());
+        }
+        device_terms = std::make_unique<Array<plora_term>>(terms);
+        x = tensor(random, rows, c.inputs, 1);
+        dy = tensor(random, rows, c.outputs, 1);
+        w = tensor(random, c.outputs, c.inputs, 1 / sqrtf((float)c.inputs));
+        y = std::make_unique<Array<bf16>>((size_t)rows * c.outputs);
+        dx = std::make_unique<Array<bf16>>((size_t)rows * c.inputs);
+        make_plan();
+    }
+
+    // Random values, repeated: as good as new ones to a kernel, and fast to draw.
+    static std::unique_ptr<Array<bf16>> tensor(Random &random, int64_t m, int64_t n, float scale) {
+        std::vector<bf16> some = random.bf16s(99991, scale), all((size_t)(m * n));
+        for (size_t i = 0; i < all.size(); i += some.size()) {
+            std::copy_n(some.begin(), std::min(some.size(), all.size() - i), all.begin() + (long)i);
+        }
+        return std::make_unique<Array<bf16>>(all);
+    }
+
+    void add_term(Random &random, int rank) {
+        matrices.push_back(tensor(random, rank, c.inputs, 1 / sqrtf((float)c.inputs)));
+        matrices.push_back(tensor(random, c.outputs, rank, 1));
+        for (int64_t size : {(int64_t)rank * c.inputs, (int64_t)rank * c.outputs}) {
+            gradients.push_back(std::make_unique<Array<float>>(std::vector<float>((size_t)size, 0.0f)));
+        }
+        size_t i = matrices.size();
+        terms.push_back({matrices[i - 2]->data(), matrices[i - 1]->data(), gradients[i - 2]->data(), gradients[i - 1]->data(),
+                         rank, rank, 1.0f, 0, 1.0f, 0});
+    }
+
+    std::unique_ptr<Array<plora_tile>> make_tiles(const int32_t *overwrite) {
+        plora_device device;
+        CHECK_PLORA(plora_device_query(&device));
+        plora_lora_shape shape = {c.adapters,  1,         c.inputs,     c.outputs,    starts.data(),
+                                  from.data(), to.data(), ranks.data(), drops.data(), overwrite};
+        CHECK_PLORA(plora_lora_make_plan(&shape, &device, &plan, nullptr, 0));
+        std::vector<plora_tile> host((size_t)plan.tiles);
+        CHECK_PLORA(plora_lora_make_plan(&shape, &device, &plan, host.data(), plan.tiles));
+        return std::make_unique<Array<plora_tile>>(host);
+    }
+
+    void make_plan() {
+        accumulating_tiles = make_tiles(nullptr);
+        tiles = make_tiles(overwrites.data());
+        workspace = std::make_unique<Array<char>>((size_t)plan.workspace_bytes);
+        low_rank = std::make_unique<Array<bf16>>((size_t)plan.low_rank_elements);
+    }
+
+    void shrink(cudaStream_t s) const {
+        CHECK_PLORA(plora_lora_shrink(&plan, tiles->data(), device_terms->data(), nullptr, x->data(), low_rank->data(),
+                                      workspace->data(), s));
+    }
+
+    void expand(bool accumulate, cudaStream_t s) const {
+        CHECK_PLORA(plora_lora_expand(&plan, tiles->data(), device_terms->data(), low_rank->data(), y->data(), nullptr, accumulate, s));
+    }
+
+    const plora_tile *backward_tiles(bool add) const { return add ? accumulating_tiles->data() : tiles->data(); }
+
+    void gradient_b(bool add, cudaStream_t s) const {
+        CHECK_PLORA(plora_lora_gradient_b(&plan, backward_tiles(add), device_terms->data(), low_rank->data(), dy->data(),
+                                          workspace->data(), s));
+    }
+
+    void gradient_ax(bool add, bool accumulate, cudaStream_t s) const {
+        CHECK_PLORA(plora_lora_gradient_ax(&plan, backward_tiles(add), device_terms->data(), nullptr, x->data(), dx->data(),
+                                           accumulate, workspace->data(), s));
+    }
+
+    void frozen(plora_blas *blas, float beta, cudaStream_t stream) const {
+        CHECK_PLORA(plora_linear(blas, x->data(), w->data(), y->data(), rows, c.inputs, c.outputs, beta, stream));
+    }
+
+    void frozen_backward(plora_blas *blas, float beta, cudaStream_t stream) const {
+        CHECK_PLORA(plora_linear_backward(blas, dy->data(), w->data(), dx->data(), rows, c.inputs, c.outputs, beta, stream));
+    }
+
+    // X twice, dY, Y and dX written and read again; A and B twice; their gradients written.
+    double bytes() const {
+        double activations = 2.0 * rows * (2.0 * c.inputs + 3.0 * c.outputs + 2.0 * c.inputs);
+        double adapters = (double)rank_sum * (c.inputs + c.outputs) * (2 * 2 + 4);
+        return activations + adapters;
+    }
+};
+
+// A second stream that runs beside the first between fork and join.
+struct Beside {
+    cudaStream_t stream;
+    cudaEvent_t forked, joined;
+
+    Beside() {
+        CHECK_CUDA(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+        CHECK_CUDA(cudaEventCreateWithFlags(&forked, cudaEventDisableTiming));
+        CHECK_CUDA(cudaEventCreateWithFlags(&joined, cudaEventDisableTiming));
+    }
+
+    void fork(cudaStream_t from) const {
+        CHECK_CUDA(cudaEventRecord(forked, from));
+        CHECK_CUDA(cudaStreamWaitEvent(stream, forked, 0));
+    }
+
+    void join(cudaStream_t to) const {
+        CHECK_CUDA(cudaEventRecord(joined, stream));
+        CHECK_CUDA(cudaStreamWaitEvent(to, joined, 0));
+    }
+};
+
+void measure(Bench &bench, plora_blas *blas, const Case &c, double bandwidth) {
+    Random random(1);
+    Layer layer(c, random);
+    Beside beside;
+    using Stream = cudaStream_t;
+    auto base = [&](Stream s) { layer.frozen(blas, 0, s), layer.frozen_backward(blas, 0, s); };
+    auto forward = [&](Stream s) { layer.shrink(s), layer.expand(false, s); };
+    auto backward = [&](Stream s, bool add) { layer.gradient_b(add, s), layer.gradient_ax(add, false, s); };
+    auto in_order = [&](Stream s) {
+        forward(s), layer.frozen(blas, 1, s), backward(s, false), layer.frozen_backward(blas, 1, s);
+    };
+    auto adding = [&](Stream s) { forward(s), layer.frozen(blas, 1, s), backward(s, true), layer.frozen_backward(blas, 1, s); };
+    auto at_once = [&](Stream s) {
+        beside.fork(s), layer.frozen(blas, 0, s), layer.shrink(beside.stream), beside.join(s), layer.expand(true, s);
+        beside.fork(s), layer.frozen_backward(blas, 0, s), layer.gradient_b(false, beside.stream), beside.join(s);
+        layer.gradient_ax(false, true, s);
+    };
+    auto low_rank_first = [&](Stream s) {
+        beside.fork(s), layer.shrink(beside.stream), layer.frozen(blas, 0, s), beside.join(s), layer.expand(true, s);
+        beside.fork(s), layer.gradient_b(false, beside.stream), layer.frozen_backward(blas, 0, s), beside.join(s);
+        layer.gradient_ax(false, true, s);
+    };
+    auto t = bench.compare({base, in_order, at_once, low_rank_first, adding, forward, [&](Stream s) { backward(s, false); }}, 15, 10);
+    int best = 1;
+    for (int way : {2, 3}) best = t[way].graph < t[best].graph ? way : best;
+    const char *names[] = {"", "in order", "at once", "at once, low rank first"};
+    double extra = (t[best].graph - t[0].graph) / 1e3;
+    printf("{\"adapters\": %d, \"tokens_each\": %d, \"rank\": ", c.adapters, c.tokens);
+    printf(c.rank > 0 ? "%d" : "\"8..128\"", c.rank);
+    printf(", \"in\": %d, \"out\": %d, \"base\": %.4f, \"base_graph\": %.4f, \"packed\": %.4f, \"packed_graph\": %.4f, "
+           "\"ratio_graph\": %.3f, \"order\": \"%s\", ",
+           c.inputs, c.outputs, t[0].plain, t[0].graph, t[best].plain, t[best].graph, t[best].graph / t[0].graph, names[best]);
+    printf("\"in_order_graph\": %.4f, \"at_once_graph\": %.4f, \"low_rank_first_graph\": %.4f, \"in_order_adding_graph\": %.4f, "
+           "\"lora_forward_graph\": %.4f, \"lora_backward_graph\": %.4f, \"bytes\": %.0f, \"fraction\": %.3f}\n",
+           t[1].graph, t[2].graph, t[3].graph, t[4].graph, t[5].graph, t[6].graph, layer.bytes(),
+           layer.bytes() / bandwidth / extra);
+    fflush(stdout);
+}
+
+}  // namespace
+
+int main(int count, char **arguments) {
+    const char *library = count > 1 && strcmp(arguments[1], "-") != 0 ? arguments[1] : nullptr;
+    Array<char> workspace(64 << 20);
+    plora_blas *blas;
+    CHECK_PLORA(plora_blas_create(library, workspace.data(), 64 << 20, &blas));
+    Bench bench;
+    double bandwidth = bench.copy_bandwidth();
+    cudaDeviceProp properties;
+    CHECK_CUDA(cudaGetDeviceProperties(&properties, 0));
+    printf("{\"gpu\": \"%s\", \"cublas\": %d, \"copy_bandwidth\": %.4g}\n", properties.name, plora_blas_version(blas), bandwidth);
+    for (int i = 2; i < count; i++) {
+        Case c;
+        char rank[16];
+        REQUIRE(sscanf(arguments[i], "%dx%dx%15[0-9mixed]:%dx%d", &c.adapters, &c.tokens, rank, &c.inputs, &c.outputs) == 5, "%s",
+                arguments[i]);
+        c.rank = atoi(rank);
+        measure(bench, blas, c, bandwidth);
+    }
+    CHECK_PLORA(plora_blas_destroy(blas));
+}

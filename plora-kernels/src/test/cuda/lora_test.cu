@@ -1,0 +1,211 @@
+// Packed LoRA against plain loops in double precision.
+#include "lora_case.h"
+
+namespace {
+
+uint64_t mix(uint64_t z) {
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
+    return z ^ (z >> 31);
+}
+
+// io.plora.kernels.Dropout.bits
+uint64_t drop_bits(int64_t row_key, int module, int quad) {
+    return mix((uint64_t)row_key ^ mix(((uint64_t)module << 32 | (uint64_t)quad) + 0x9E3779B97F4A7C15ull));
+}
+
+// io.plora.kernels.Dropout.drops
+bool drops(int64_t row_key, int module, int column, uint32_t threshold) {
+    return (drop_bits(row_key, module, column >> 2) >> (16 * (column & 3)) & 0xffff) < threshold;
+}
+
+double kept(const LoraCase &c, const plora_term &term, int row, int column) {
+    return drops(c.keys[(size_t)row], term.module, column, term.drop_threshold) ? 0 : (double)term.keep_scale;
+}
+
+struct Operands {
+    std::vector<bf16> x, dy, y, bias;
+    bool accumulate, accumulate_dx;
+
+    Operands(Random &random, const LoraCase &c)
+        : x(random.bf16s((size_t)c.rows * c.inputs, 1)),
+          dy(random.bf16s((size_t)c.rows * c.outputs, 1)),
+          y(random.bf16s((size_t)c.rows * c.outputs, 1)),
+          bias(random.bf16s((size_t)c.outputs, 1)),
+          accumulate(random.chance(0.5)),
+          accumulate_dx(random.chance(0.5)) {}
+};
+
+struct Results {
+    std::vector<bf16> low_rank, y, dx;
+    std::vector<std::vector<float>> gradient_a, gradient_b;
+
+    bool same(const Results &o) const {
+        bool same = same_bits(low_rank, o.low_rank) && same_bits(y, o.y) && same_bits(dx, o.dx);
+        for (size_t i = 0; i < gradient_a.size() && same; i++) {
+            same = same_bits(gradient_a[i], o.gradient_a[i]) && same_bits(gradient_b[i], o.gradient_b[i]);
+        }
+        return same;
+    }
+};
+
+Results run(const LoraCase &c, const Operands &o) {
+    Array<plora_tile> tiles(c.tiles);
+    Array<int64_t> keys(c.keys);
+    Array<bf16> x(o.x), dy(o.dy), y(o.y), bias(o.bias), dx(o.x.size()), low_rank((size_t)c.plan.low_rank_elements);
+    Array<char> workspace((size_t)c.plan.workspace_bytes);
+    for (size_t i = 0; i < c.terms.size(); i++) {
+        c.device_gradient_a[i]->write(c.gradient_a[i]);
+        c.device_gradient_b[i]->write(c.gradient_b[i]);
+    }
+    if (!o.accumulate) y.poison();
+    const plora_term *terms = c.device_terms->data();
+    CHECK_PLORA(plora_lora_shrink(&c.plan, tiles.data(), terms, keys.data(), x.data(), low_rank.data(), workspace.data(), nullptr));
+    CHECK_PLORA(plora_lora_expand(&c.plan, tiles.data(), terms, low_rank.data(), y.data(), bias.data(), o.accumulate, nullptr));
+    device_wait();
+    workspace.poison();
+    CHECK_PLORA(plora_lora_gradient_b(&c.plan, tiles.data(), terms, low_rank.data(), dy.data(), workspace.data(), nullptr));
+    if (o.accumulate_dx) dx.write(o.x);
+    CHECK_PLORA(plora_lora_gradient_ax(&c.plan, tiles.data(), terms, keys.data(), x.data(), dx.data(), o.accumulate_dx,
+                                       workspace.data(), nullptr));
+    workspace.read();
+    Results r = {low_rank.read(), y.read(), dx.read(), {}, {}};
+    for (size_t i = 0; i < c.terms.size(); i++) {
+        r.gradient_a.push_back(c.device_gradient_a[i]->read());
+        r.gradient_b.push_back(c.device_gradient_b[i]->read());
+    }
+    return r;
+}
+
+// One adapter on one part, all loops over all elements.
+void expect_term(
+    const LoraCase &c, const Operands &o, int adapter, int part, Expected &low_rank, Expected &y, Expected &dx,
+    Expected &gradient_a, Expected &gradient_b) {
+    const plora_term &term = c.terms[(size_t)c.index(adapter, part)];
+    const auto &a = c.a[(size_t)c.index(adapter, part)];
+    const auto &b = c.b[(size_t)c.index(adapter, part)];
+    std::vector<double> dropped((size_t)c.inputs);
+    for (int row = c.starts[(size_t)adapter]; row < c.starts[(size_t)adapter + 1]; row++) {
+        for (int i = 0; i < c.inputs; i++) dropped[(size_t)i] = kept(c, term, row, i);
+        for (int r = 0; r < term.rank; r++) {
+            size_t at = (size_t)(c.low_rank_at(adapter, part, row) + r);
+            for (int i = 0; i < c.inputs; i++) {
+                low_rank.add(at, number(o.x[(size_t)(row * c.inputs + i)]) * dropped[(size_t)i] * number(a[(size_t)(r * c.inputs + i)]));
+            }
+            double s = low_rank.value[at], ds = 0;
+            for (int out = 0; out < c.width(part); out++) {
+                size_t y_at = (size_t)(row * c.outputs + c.from[(size_t)part] + out);
+                double b_value = number(b[(size_t)(out * term.b_stride + r)]), dy = term.scale * number(o.dy[y_at]);
+                y.add(y_at, term.scale * s * b_value);
+                ds += dy * b_value;
+                gradient_b.add((size_t)(out * term.rank + r), dy * s);
+            }
+            for (int i = 0; i < c.inputs; i++) {
+                size_t x_at = (size_t)(row * c.inputs + i), a_at = (size_t)(r * c.inputs + i);
+                gradient_a.add(a_at, ds * dropped[(size_t)i] * number(o.x[x_at]));
+                dx.add(x_at, ds * dropped[(size_t)i] * number(a[a_at]));
+            }
+        }
+    }
+}
+
+void check(const LoraCase &c, const Operands &o, const Results &got) {
+    Expected low_rank(got.low_rank.size()), y(got.y.size()), dx(got.dx.size());
+    for (int row = 0; row < c.rows; row++) {
+        for (int out = 0; out < c.outputs; out++) {
+            size_t at = (size_t)(row * c.outputs + out);
+            y.add(at, number(o.bias[(size_t)out]));
+            if (o.accumulate) y.add(at, number(o.y[at]));
+        }
+    }
+    for (size_t at = 0; at < o.x.size(); at++) dx.add(at, o.accumulate_dx ? number(o.x[at]) : 0);
+    for (int adapter = 0; adapter < c.adapters; adapter++) {
+        for (int part = 0; part < c.parts; part++) {
+            size_t i = (size_t)c.index(adapter, part);
+            double kept = c.overwrites[(size_t)adapter] ? 0 : 1;
+            Expected gradient_a(c.gradient_a[i].size()), gradient_b(c.gradient_b[i].size());
+            for (size_t e = 0; e < c.gradient_a[i].size(); e++) gradient_a.start(e, kept * c.gradient_a[i][e]);
+            for (size_t e = 0; e < c.gradient_b[i].size(); e++) gradient_b.start(e, kept * c.gradient_b[i][e]);
+            expect_term(c, o, adapter, part, low_rank, y, dx, gradient_a, gradient_b);
+            compare("gradient_a", got.gradient_a[i], gradient_a, F32, TERMS);
+            compare("gradient_b", got.gradient_b[i], gradient_b, F32, TERMS);
+        }
+    }
+    compare("low_rank", got.low_rank, low_rank, BF16, F32);
+    compare("y", got.y, y, BF16, TERMS);
+    compare("dx", got.dx, dx, BF16, TERMS);
+}
+
+bool covers_once(const LoraCase &c, int list, int columns) {
+    std::vector<int> written((size_t)c.rows * columns);
+    for (int i = 0; i < c.plan.count[list]; i++) {
+        const plora_tile &t = c.tiles[(size_t)(c.plan.first[list] + i)];
+        for (int row = t.row; row < t.row + t.rows; row++) {
+            for (int column = t.column; column < t.column + t.columns; column++) written[(size_t)(row * columns + column)]++;
+        }
+    }
+    return std::all_of(written.begin(), written.end(), [](int n) { return n == 1; });
+}
+
+bool in(const LoraCase &c, int list, int tile) {
+    return tile >= c.plan.first[list] && tile < c.plan.first[list] + c.plan.count[list];
+}
+
+}  // namespace
+
+// What io.plora.kernels.Dropout gives for rowKey(42, 3, 1, 7, 11).
+void test_dropout(Random &, int) {
+    int64_t key = 0x5d7d87396eb019fb;
+    REQUIRE(drop_bits(key, 5, 9) == 0x716f05266774bb6cull, "the reference differs from Java");
+    REQUIRE(drop_bits(key, 1000, 123456) == 0x8395bf45f16b8339ull, "the reference differs from Java");
+}
+
+// What needs no GPU: every element of y and dx belongs to exactly one tile, partial sums lie within the workspace.
+void test_lora_plan(Random &random, int shapes) {
+    for (int i = 0; i < shapes; i++) {
+        LoraCase c(random, random.chance(0.5), 400, 256);
+        REQUIRE(covers_once(c, PLORA_EXPAND, c.outputs), "shape %d", i);
+        REQUIRE(covers_once(c, PLORA_GRADIENT_X, c.inputs), "shape %d", i);
+        for (int n = 0; n < c.plan.tiles; n++) {
+            const plora_tile &t = c.tiles[(size_t)n];
+            bool sums = in(c, PLORA_SHRINK_REDUCE, n) || in(c, PLORA_GRADIENT_REDUCE, n);
+            int64_t end = t.partial + (sums ? t.split_stride * (t.splits - 1) : 0) + (int64_t)t.rows * t.ranks;
+            REQUIRE(t.partial < 0 || end * 4 + c.plan.low_rank_elements * 2 <= c.plan.workspace_bytes, "shape %d", i);
+            REQUIRE((t.rows > 0 || t.overwrite) && t.row >= 0 && t.row + t.rows <= c.rows, "shape %d", i);
+        }
+    }
+}
+
+void test_lora(Random &random, int shapes) {
+    for (int i = 0; i < shapes; i++) {
+        LoraCase c(random, random.chance(0.5), random.one_of({32, 200, 600}), random.one_of({16, 64, 256}));
+        Operands o(random, c);
+        Results got = run(c, o);
+        check(c, o, got);
+        REQUIRE(got.same(run(c, o)), "shape %d differs on the second run", i);
+    }
+}
+
+// NaN in one segment must leave the bits of all others as they are.
+void test_lora_nan(Random &random, int shapes) {
+    for (int i = 0; i < shapes / 10 + 1; i++) {
+        LoraCase c(random, false, 200, 64);
+        Operands o(random, c), sick = o;
+        int ill = random.within(0, c.adapters - 1);
+        int first = c.starts[(size_t)ill], end = c.starts[(size_t)ill + 1];
+        for (int at = first * c.inputs; at < end * c.inputs; at++) sick.x[(size_t)at] = __float2bfloat16(NAN);
+        for (int at = first * c.outputs; at < end * c.outputs; at++) sick.dy[(size_t)at] = __float2bfloat16(NAN);
+        Results healthy = run(c, o), got = run(c, sick);
+        for (int row = 0; row < c.rows; row++) {
+            if (row >= first && row < end) continue;
+            REQUIRE(memcmp(&got.y[(size_t)(row * c.outputs)], &healthy.y[(size_t)(row * c.outputs)], (size_t)c.outputs * 2) == 0
+                        && memcmp(&got.dx[(size_t)(row * c.inputs)], &healthy.dx[(size_t)(row * c.inputs)], (size_t)c.inputs * 2) == 0,
+                    "shape %d: row %d sees the NaN of adapter %d", i, row, ill);
+        }
+        for (int t = 0; t < c.adapters * c.parts; t++) {
+            REQUIRE(t / c.parts == ill || (same_bits(got.gradient_a[(size_t)t], healthy.gradient_a[(size_t)t])
+                                           && same_bits(got.gradient_b[(size_t)t], healthy.gradient_b[(size_t)t])),
+                    "shape %d: gradients of adapter %d see the NaN of adapter %d", i, t / c.parts, ill);
+        }
+    }
+}
