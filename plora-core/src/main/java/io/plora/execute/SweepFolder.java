@@ -101,15 +101,15 @@ final class SweepFolder implements AutoCloseable {
     /** Goes by what data, model and adapter hold, not by where they lie. */
     private static Map<String, String> identity(SweepSpec spec, @Nullable PeftAdapter initial) {
         Map<String, String> identity = new LinkedHashMap<>();
-        identity.put("baseModel", describe(spec.base()));
+        identity.put("base_model", describe(spec.base()));
         identity.put("training", describe(spec.training()));
         Dataset samples = spec.validation().samples();
         identity.put("validation", samples == null ? NONE : describe(samples));
         ChoiceSet choices = spec.validation().choices();
-        identity.put("validationTask", choices == null ? NONE : describe(choices));
+        identity.put("validation_task", choices == null ? NONE : describe(choices));
         identity.put("epochs", Integer.toString(spec.epochs()));
         identity.put("metric", spec.metric().name());
-        identity.put("initialAdapter", initial == null ? NONE : describe(initial));
+        identity.put("initial_adapter", initial == null ? NONE : describe(initial));
         return identity;
     }
 

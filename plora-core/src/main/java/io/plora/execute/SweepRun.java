@@ -225,7 +225,6 @@ final class SweepRun {
         trial.snapshot().ifPresent(paused -> checkpoints.saveRunning(paused, trial.soFar()));
     }
 
-    /** The sweep was cancelled, and what runs is saved: all that has not ended is reported as cancelled. */
     /** No iteration runs any more; what is left of the groups' stretches will not. */
     private void giveUpStretches() {
         progress.state().groups().stream()
@@ -235,6 +234,7 @@ final class SweepRun {
                 .forEach(progress::interrupt);
     }
 
+    /** The sweep was cancelled, and what runs is saved: all that has not ended is reported as cancelled. */
     private void reportCancelled() {
         for (TrialRun run : trials) {
             if (progress.state().trial(run.index()).phase() != Phase.ENDED) {

@@ -172,7 +172,7 @@ class BadSweepTest {
         byte[] weights = Files.readAllBytes(model.resolve("model.safetensors"));
         weights[weights.length - 2] ^= 1; // in the last tensor, a norm of 128 values
         Files.write(model.resolve("model.safetensors"), weights);
-        assertThatThrownBy(ofModel(model).build()::run).hasMessageContaining("baseModel: there (tiny-qwen2, content");
+        assertThatThrownBy(ofModel(model).build()::run).hasMessageContaining("base_model: there (tiny-qwen2, content");
     }
 
     private LoraSweep.Builder space(List<LoraConfig> configs) {
