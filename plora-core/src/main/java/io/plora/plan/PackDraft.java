@@ -1,5 +1,6 @@
 package io.plora.plan;
 
+import io.plora.cost.Bytes;
 import io.plora.cost.GroupMemory;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -149,7 +150,7 @@ final class PackDraft {
     Action.Iterate iterate(int group, int wanted, Comparator<TrialState> order) {
         List<Integer> indices = members.stream().map(TrialState::index).toList();
         int most = wanted;
-        while (true) {
+        while (!shares.isEmpty()) {
             int repeat = Math.max(1, Math.min(most, iterationsLeft()));
             int possible = new StretchScan(state, degree(), indices, shares, repeat).possible(memoryLimit);
             if (possible > 0) {
@@ -158,6 +159,9 @@ final class PackDraft {
             dropLast(order);
             most = 1;
         }
+        throw new IllegalStateException(
+                "No sample of the members %s of group (%d) fits in (%s), though each was let in. Maybe raise the memory."
+                        .formatted(indices, group, Bytes.toText(memoryLimit)));
     }
 
     /** Until the first member that takes part ends its epoch. */

@@ -41,11 +41,19 @@ class LosslessSweepTest {
     }
 
     @Test
-    void aReplayedJournalGivesTheSameBits() {
-        SweepResult original = TinySweeps.sweep(folder.resolve("original"))
+    void aReplayedJournalOfContinuousPackingGivesTheSameBits() {
+        requireReplayed(run("original"));
+    }
+
+    @Test
+    void aReplayedJournalOfManyMovesGivesTheSameBits() {
+        requireReplayed(TinySweeps.sweep(folder.resolve("original"))
                 .withPolicy(new Restless())
                 .build()
-                .run();
+                .run());
+    }
+
+    private void requireReplayed(SweepResult original) {
         PackingPolicy replay = new ReplayPolicy(Journal.read(folder.resolve("original/journal-1.jsonl")));
         requireEqual(
                 TinySweeps.sweep(folder.resolve("replayed"))
