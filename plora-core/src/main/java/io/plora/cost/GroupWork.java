@@ -55,4 +55,27 @@ public record GroupWork(
                 lowRankOperations * factor,
                 steppedParameters * factor);
     }
+
+    /** The kinds of work in the order of the components. */
+    public double[] toArray() {
+        return new double[] {
+            tokens, sequences, attentionPairs, adapters, lowRankParameters, lowRankOperations, steppedParameters
+        };
+    }
+
+    /** Back from {@link #toArray}. */
+    public static GroupWork fromArray(double[] work) {
+        return new GroupWork(work[0], work[1], work[2], work[3], work[4], work[5], work[6]);
+    }
+
+    /** Sum over the kinds of work of the products, such as of amounts and of prices. */
+    public double dot(GroupWork other) {
+        double[] left = toArray();
+        double[] right = other.toArray();
+        double sum = 0;
+        for (int i = 0; i < left.length; i++) {
+            sum += left[i] * right[i];
+        }
+        return sum;
+    }
 }

@@ -15,43 +15,16 @@ record Tangent(double intercept, GroupWork slope) {
 
     static Tangent at(GroupWork work, GroupTime time, int degree) {
         double seconds = time.seconds(work, degree);
-        double[] at = toArray(work);
+        double[] at = work.toArray();
         double[] slope = new double[at.length];
         double intercept = seconds;
         for (int i = 0; i < at.length; i++) {
             double step = at[i] == 0 ? 1 : -STEP * at[i];
             double[] beside = at.clone();
             beside[i] += step;
-            slope[i] = (time.seconds(fromArray(beside), degree) - seconds) / step;
+            slope[i] = (time.seconds(GroupWork.fromArray(beside), degree) - seconds) / step;
             intercept -= slope[i] * at[i];
         }
-        return new Tangent(intercept, fromArray(slope));
-    }
-
-    /** Seconds for work at so many seconds for a unit of each kind. */
-    static double seconds(GroupWork slope, GroupWork work) {
-        return slope.tokens() * work.tokens()
-                + slope.sequences() * work.sequences()
-                + slope.attentionPairs() * work.attentionPairs()
-                + slope.adapters() * work.adapters()
-                + slope.lowRankParameters() * work.lowRankParameters()
-                + slope.lowRankOperations() * work.lowRankOperations()
-                + slope.steppedParameters() * work.steppedParameters();
-    }
-
-    private static double[] toArray(GroupWork work) {
-        return new double[] {
-            work.tokens(),
-            work.sequences(),
-            work.attentionPairs(),
-            work.adapters(),
-            work.lowRankParameters(),
-            work.lowRankOperations(),
-            work.steppedParameters()
-        };
-    }
-
-    private static GroupWork fromArray(double[] work) {
-        return new GroupWork(work[0], work[1], work[2], work[3], work[4], work[5], work[6]);
+        return new Tangent(intercept, GroupWork.fromArray(slope));
     }
 }

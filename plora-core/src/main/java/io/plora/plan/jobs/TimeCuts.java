@@ -27,7 +27,7 @@ final class TimeCuts {
     /** {@code seconds(work) >= constant + slope . work} wherever there is work. */
     record Cut(double constant, GroupWork slope) {
         double slopeTimes(GroupWork work) {
-            return dot(slope, work);
+            return slope.dot(work);
         }
 
         double at(GroupWork work) {
@@ -50,7 +50,7 @@ final class TimeCuts {
             return false;
         }
         GroupWork slope = slope(work);
-        Cut cut = new Cut(point.seconds() - dot(slope, work), slope);
+        Cut cut = new Cut(point.seconds() - slope.dot(work), slope);
         for (Point known : points) {
             cut = lowered(cut, known);
         }
@@ -63,44 +63,18 @@ final class TimeCuts {
     }
 
     private GroupWork slope(GroupWork work) {
-        double[] at = values(work);
+        double[] at = work.toArray();
         double[] slope = new double[at.length];
         for (int i = 0; i < at.length; i++) {
             if (at[i] > 0) {
                 double[] moved = at.clone();
                 double width = at[i] * WIDTH;
                 moved[i] = at[i] + width;
-                double above = seconds.applyAsDouble(work(moved));
+                double above = seconds.applyAsDouble(GroupWork.fromArray(moved));
                 moved[i] = at[i] - width;
-                slope[i] = (above - seconds.applyAsDouble(work(moved))) / (2 * width);
+                slope[i] = (above - seconds.applyAsDouble(GroupWork.fromArray(moved))) / (2 * width);
             }
         }
-        return work(slope);
-    }
-
-    private static double dot(GroupWork a, GroupWork b) {
-        double[] left = values(a);
-        double[] right = values(b);
-        double sum = 0;
-        for (int i = 0; i < left.length; i++) {
-            sum += left[i] * right[i];
-        }
-        return sum;
-    }
-
-    private static double[] values(GroupWork work) {
-        return new double[] {
-            work.tokens(),
-            work.sequences(),
-            work.attentionPairs(),
-            work.adapters(),
-            work.lowRankParameters(),
-            work.lowRankOperations(),
-            work.steppedParameters()
-        };
-    }
-
-    private static GroupWork work(double[] values) {
-        return new GroupWork(values[0], values[1], values[2], values[3], values[4], values[5], values[6]);
+        return GroupWork.fromArray(slope);
     }
 }
