@@ -44,11 +44,12 @@ final class DeviceWorker implements AutoCloseable {
     private @Nullable Base base;
     private @Nullable Group group;
     private boolean failed;
+    private long lastSaved; // the running group, on the clock of System.nanoTime
 
     private record Base(Kernels kernels, DecoderWeights weights) {}
 
     /** A running group; members by the training that is theirs. */
-    private record Group(int id, PackedTrainer trainer, Map<Training, TrialRun> members, long[] lastSaved) {
+    private record Group(int id, PackedTrainer trainer, Map<Training, TrialRun> members) {
         List<TrialRun> trials() {
             return trainer.members().stream().map(members::get).toList();
         }
@@ -160,7 +161,8 @@ final class DeviceWorker implements AutoCloseable {
         if (group == null || group.id() != id) {
             Base loaded = base();
             PackedTrainer trainer = new PackedTrainer(model(), loaded.weights(), loaded.kernels());
-            group = new Group(id, trainer, new HashMap<>(), new long[] {System.nanoTime()});
+            group = new Group(id, trainer, new HashMap<>());
+            lastSaved = System.nanoTime();
         }
         return group;
     }
@@ -255,9 +257,9 @@ final class DeviceWorker implements AutoCloseable {
 
     private void saveIfDue(Group running) {
         long now = System.nanoTime();
-        if (Duration.ofNanos(now - running.lastSaved()[0]).compareTo(spec.checkpointInterval()) >= 0) {
+        if (Duration.ofNanos(now - lastSaved).compareTo(spec.checkpointInterval()) >= 0) {
             running.trials().forEach(this::saveRunning);
-            running.lastSaved()[0] = now;
+            lastSaved = now;
         }
     }
 

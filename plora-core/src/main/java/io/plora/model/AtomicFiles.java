@@ -4,6 +4,7 @@ import com.google.common.io.MoreFiles;
 import com.google.common.io.RecursiveDeleteOption;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -58,6 +59,11 @@ public final class AtomicFiles {
             delete(unfinished, e);
             throw failure(file, e);
         }
+    }
+
+    /** As {@link #writeFile(Path, Content)}, with all of the bytes as content. */
+    public static void writeFile(Path file, byte[] bytes) {
+        writeFile(file, channel -> TensorData.writeFully(ByteBuffer.wrap(bytes), channel));
     }
 
     /**

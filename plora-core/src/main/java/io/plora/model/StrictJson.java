@@ -8,7 +8,6 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -45,10 +44,7 @@ public final class StrictJson {
      * @throws UncheckedIOException if it cannot be written
      */
     public static void writeObject(Path file, ObjectNode object) {
-        AtomicFiles.writeFile(
-                file,
-                channel -> TensorData.writeFully(
-                        ByteBuffer.wrap((object.toPrettyString() + "\n").getBytes(StandardCharsets.UTF_8)), channel));
+        AtomicFiles.writeFile(file, (object.toPrettyString() + "\n").getBytes(StandardCharsets.UTF_8));
     }
 
     /** As {@link #readObject}, or an empty object where there is no such file. */

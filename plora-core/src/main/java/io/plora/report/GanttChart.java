@@ -12,7 +12,6 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
-import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -85,7 +84,7 @@ public final class GanttChart {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-        write(file, text.toString().getBytes(StandardCharsets.UTF_8));
+        AtomicFiles.writeFile(file, text.toString().getBytes(StandardCharsets.UTF_8));
     }
 
     private static Document emptySvg() {
@@ -116,15 +115,6 @@ public final class GanttChart {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-        write(file, bytes.toByteArray());
-    }
-
-    private static void write(Path file, byte[] bytes) {
-        AtomicFiles.writeFile(file, channel -> {
-            ByteBuffer buffer = ByteBuffer.wrap(bytes);
-            while (buffer.hasRemaining()) {
-                channel.write(buffer);
-            }
-        });
+        AtomicFiles.writeFile(file, bytes.toByteArray());
     }
 }

@@ -38,12 +38,13 @@ final class BatchBuilder {
     BatchBuilder sample(Sample sample, float lossWeight, LoraConfig config, int epoch, int index) {
         sequenceStarts.add(rows);
         lossWeights.add(lossWeight);
-        long adapter = config.dropout() > 0 ? config.key() : 0; // nobody asks for keys without dropout
+        boolean drops = config.dropout() > 0; // without dropout nobody asks for keys
+        long adapter = drops ? config.key() : 0;
         for (int position = 0; position < sample.rows(); position++) {
             boolean trained = sample.answer()[position + 1];
             tokens.add(sample.tokens()[position]);
             targets.add(trained ? sample.tokens()[position + 1] : -1);
-            dropoutKeys.add(adapter == 0 ? 0 : Dropout.rowKey(config.seed(), adapter, epoch, index, position));
+            dropoutKeys.add(!drops ? 0 : Dropout.rowKey(config.seed(), adapter, epoch, index, position));
         }
         rows += sample.rows();
         return this;
