@@ -78,7 +78,7 @@ public final class Tensor {
         return new Tensor(owner, address, type, shape.clone(), null);
     }
 
-    private static long size(long[] shape) {
+    static long size(long[] shape) {
         long size = 1;
         for (long dimension : shape) {
             if (dimension < 0) {
@@ -117,6 +117,11 @@ public final class Tensor {
         long[] newShape = shape.clone();
         newShape[0] = to - from;
         return view(from * (size / Math.max(1, shape[0])), newShape);
+    }
+
+    /** What keeps the memory allocated. */
+    Object owner() {
+        return owner;
     }
 
     /** Where the first element lies. */
