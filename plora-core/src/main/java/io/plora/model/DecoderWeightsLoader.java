@@ -96,7 +96,7 @@ final class DecoderWeightsLoader {
     }
 
     private Tensor rotary(int positions) {
-        Tensor table = kernels.allocate(kernels.activationType(), positions, config.headSize());
+        Tensor table = kernels.allocate(kernels.parameterType(), positions, config.headSize());
         kernels.write(table, RotaryTable.of(config.rope(), positions, config.headSize()));
         return table;
     }

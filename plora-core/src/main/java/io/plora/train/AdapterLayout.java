@@ -1,5 +1,6 @@
 package io.plora.train;
 
+import io.plora.kernels.AdapterState;
 import io.plora.model.ModelConfig;
 import io.plora.space.LoraConfig;
 import io.plora.space.TargetModule;
@@ -23,6 +24,14 @@ record AdapterLayout(List<Slot> slots, long bOffset, long size) {
      * @param bOffset first element of B (outputs, rank)
      */
     record Slot(int layer, TargetModule module, int rank, int inputs, int outputs, long aOffset, long bOffset) {}
+
+    /** The matrices in the order in which they lie: an A for each slot, then a B for each. */
+    List<AdapterState.Matrix> matrices() {
+        List<AdapterState.Matrix> matrices = new ArrayList<>();
+        slots.forEach(slot -> matrices.add(new AdapterState.Matrix(slot.rank(), slot.inputs(), false)));
+        slots.forEach(slot -> matrices.add(new AdapterState.Matrix(slot.outputs(), slot.rank(), true)));
+        return matrices;
+    }
 
     static AdapterLayout of(ModelConfig model, LoraConfig config) {
         int rank = config.rank();

@@ -4,6 +4,7 @@ import com.google.common.hash.Hashing;
 import io.plora.adapter.LoraMatrices;
 import io.plora.adapter.ModuleKey;
 import io.plora.adapter.PeftAdapter;
+import io.plora.kernels.AdapterState;
 import io.plora.kernels.Kernels;
 import io.plora.kernels.LoraTerm;
 import io.plora.kernels.Tensor;
@@ -25,22 +26,17 @@ public final class AdapterWeights {
     private final LoraConfig config;
     private final AdapterLayout layout;
     private final Kernels kernels;
-    private final Tensor parameters;
-    private final Tensor gradients;
-    private final Tensor firstMoment;
-    private final Tensor secondMoment;
+    private final AdapterState state;
     private final Map<Integer, LoraTerm> terms = new HashMap<>();
 
     private AdapterWeights(ModelConfig model, LoraConfig config, Kernels kernels) {
         this.config = config;
         this.layout = AdapterLayout.of(model, config);
         this.kernels = kernels;
-        parameters = kernels.allocate(kernels.parameterType(), layout.size());
-        gradients = kernels.allocate(kernels.parameterType(), layout.size());
-        firstMoment = kernels.allocate(kernels.parameterType(), layout.size());
-        secondMoment = kernels.allocate(kernels.parameterType(), layout.size());
-        for (AdapterLayout.Slot slot : layout.slots()) {
-            terms.put(number(slot.layer(), slot.module()), term(slot));
+        state = new AdapterState(kernels, layout.matrices());
+        for (int i = 0; i < layout.slots().size(); i++) {
+            AdapterLayout.Slot slot = layout.slots().get(i);
+            terms.put(number(slot.layer(), slot.module()), term(i));
         }
     }
 
@@ -61,7 +57,7 @@ public final class AdapterWeights {
                 values[start + i] = (float) ((2 * random.nextDouble() - 1) * bound);
             }
         }
-        weights.write(weights.parameters, values);
+        weights.write(values);
         return weights;
     }
 
@@ -81,7 +77,7 @@ public final class AdapterWeights {
             System.arraycopy(matrices.a(), 0, values, (int) slot.aOffset(), matrices.a().length);
             System.arraycopy(matrices.b(), 0, values, (int) slot.bOffset(), matrices.b().length);
         }
-        weights.write(weights.parameters, values);
+        weights.write(values);
         return weights;
     }
 
@@ -110,7 +106,7 @@ public final class AdapterWeights {
     /** An adapter with given parameters, flat as {@link #parameters()} returns them. */
     public static AdapterWeights of(ModelConfig model, LoraConfig config, Kernels kernels, float[] parameters) {
         AdapterWeights weights = new AdapterWeights(model, config, kernels);
-        weights.write(weights.parameters, parameters);
+        weights.write(parameters);
         return weights;
     }
 
@@ -118,13 +114,14 @@ public final class AdapterWeights {
         return layer * TargetModule.values().length + module.ordinal();
     }
 
-    private LoraTerm term(AdapterLayout.Slot slot) {
-        int rank = slot.rank();
+    /** The term of a slot, whose A and B are matrices slot and slots + slot of the state. */
+    private LoraTerm term(int slot) {
+        int b = layout.slots().size() + slot;
         return new LoraTerm(
-                parameters.view(slot.aOffset(), rank, slot.inputs()),
-                parameters.view(slot.bOffset(), slot.outputs(), rank),
-                gradients.view(slot.aOffset(), rank, slot.inputs()),
-                gradients.view(slot.bOffset(), slot.outputs(), rank),
+                state.operand(slot),
+                state.operand(b),
+                state.gradient(slot),
+                state.gradient(b),
                 config.scale(),
                 config.dropout());
     }
@@ -142,58 +139,60 @@ public final class AdapterWeights {
         return terms.get(number(layer, module));
     }
 
-    Tensor parameterTensor() {
-        return parameters;
-    }
-
-    Tensor gradientTensor() {
-        return gradients;
-    }
-
-    Tensor firstMomentTensor() {
-        return firstMoment;
-    }
-
-    Tensor secondMomentTensor() {
-        return secondMoment;
+    AdapterState state() {
+        return state;
     }
 
     /** All parameters: the A matrices layer by layer and module by module, then the B matrices likewise. */
     public float[] parameters() {
-        return kernels.floats(parameters);
+        return kernels.floats(state.parameters());
     }
 
     /** The gradients accumulated in the open batch, laid out as {@link #parameters()}. */
     public float[] gradients() {
-        return kernels.floats(gradients);
+        return kernels.floats(state.gradients());
     }
 
     /** AdamW's first moment, laid out as {@link #parameters()}. */
     public float[] firstMoment() {
-        return kernels.floats(firstMoment);
+        return kernels.floats(state.firstMoment());
     }
 
     /** AdamW's second moment, laid out as {@link #parameters()}. */
     public float[] secondMoment() {
-        return kernels.floats(secondMoment);
+        return kernels.floats(state.secondMoment());
+    }
+
+    /** Gives the memory back; nothing of this adapter may be used afterwards. */
+    void release() {
+        state.release();
     }
 
     /** Sets the gradients of an open batch, to go on with it. */
     void setGradients(float[] values) {
-        write(gradients, values);
+        write(state.gradients(), values);
     }
 
     /** Sets AdamW's moments, to resume. */
     public void setMoments(float[] first, float[] second) {
-        write(firstMoment, first);
-        write(secondMoment, second);
+        write(state.firstMoment(), first);
+        write(state.secondMoment(), second);
+    }
+
+    private void write(float[] parameters) {
+        requireSize(parameters);
+        state.write(parameters);
     }
 
     private void write(Tensor tensor, float[] values) {
+        requireSize(values);
+        kernels.write(tensor, values);
+    }
+
+    private void requireSize(float[] values) {
         if (values.length != layout.size()) {
             throw new IllegalArgumentException("Adapter (%s) has (%d) parameters, but (%d) values were given."
                     .formatted(config.id(), layout.size(), values.length));
         }
-        kernels.write(tensor, values);
     }
 }

@@ -106,7 +106,14 @@ final class Decoder {
             Activations.LowRank lowRank,
             Tensor y,
             boolean accumulate) {
-        kernels.project(projection, table, batch, x, lowRank.ofSize(table.lowRankSize(batch)), y, accumulate);
+        kernels.project(
+                projection,
+                table,
+                batch,
+                x,
+                lowRank.ofSize(table.lowRankSize(batch, kernels.activationType())),
+                y,
+                accumulate);
     }
 
     private void copyRows(Tensor from, Tensor to, PackedBatch batch) {

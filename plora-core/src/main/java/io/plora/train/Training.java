@@ -192,11 +192,7 @@ public final class Training {
     OptimizerStep optimizerStep() {
         double learningRate = learningRate();
         return new OptimizerStep(
-                weights.parameterTensor(),
-                weights.gradientTensor(),
-                weights.firstMomentTensor(),
-                weights.secondMomentTensor(),
-                weights.layout().bOffset(),
+                weights.state(),
                 config().optimizer(),
                 learningRate,
                 learningRate * config().loraPlusRatio(),

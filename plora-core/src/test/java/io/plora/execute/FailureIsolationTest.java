@@ -164,7 +164,7 @@ class FailureIsolationTest {
     }
 
     private static void poison(OptimizerStep step) {
-        step.gradients().floats().put(7, Float.NaN);
+        step.adapter().gradients().floats().put(7, Float.NaN);
     }
 
     private static SweepListener failuresTo(List<FailureEvent> failures) {

@@ -32,7 +32,7 @@ class DecoderGradientTest {
             decoder.lossesAndGradients(batch, tables);
 
             for (AdapterWeights adapter : List.of(first, second)) {
-                DoubleBuffer parameters = adapter.parameterTensor().doubles();
+                DoubleBuffer parameters = adapter.state().parameters().doubles();
                 for (int check = 0; check < 25; check++) {
                     int i = random.nextInt(parameters.capacity());
                     double value = parameters.get(i);
@@ -43,7 +43,7 @@ class DecoderGradientTest {
                     double minus = weightedLoss(decoder, batch, tables);
                     parameters.put(i, value);
                     double expected = (plus - minus) / (2 * h);
-                    assertThat(adapter.gradientTensor().doubles().get(i))
+                    assertThat(adapter.state().gradients().doubles().get(i))
                             .as("gradient of parameter %d", i)
                             .isCloseTo(expected, within(1e-6 + 1e-5 * Math.abs(expected)));
                 }
@@ -60,7 +60,7 @@ class DecoderGradientTest {
                 .withSeed(rank)
                 .build();
         AdapterWeights weights = AdapterWeights.initialize(model, config, kernels);
-        DoubleBuffer parameters = weights.parameterTensor().doubles();
+        DoubleBuffer parameters = weights.state().parameters().doubles();
         for (int i = 0; i < parameters.capacity(); i++) {
             parameters.put(i, 0.2 * random.nextGaussian());
         }

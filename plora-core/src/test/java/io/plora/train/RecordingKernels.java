@@ -20,7 +20,7 @@ final class RecordingKernels {
                 Kernels.class.getClassLoader(), new Class<?>[] {Kernels.class}, (proxy, method, arguments) -> {
                     if (method.getName().equals("optimize")) {
                         for (Object step : (List<?>) arguments[0]) {
-                            Tensor gradient = ((OptimizerStep) step).gradients();
+                            Tensor gradient = ((OptimizerStep) step).adapter().gradients();
                             gradients
                                     .computeIfAbsent(gradient, key -> new ArrayList<>())
                                     .add(delegate.floats(gradient));
@@ -40,6 +40,6 @@ final class RecordingKernels {
 
     /** The adapter's gradients in the order of its optimizer steps. */
     List<float[]> gradients(AdapterWeights adapter) {
-        return gradients.getOrDefault(adapter.gradientTensor(), List.of());
+        return gradients.getOrDefault(adapter.state().gradients(), List.of());
     }
 }

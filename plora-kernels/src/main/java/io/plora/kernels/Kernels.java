@@ -26,6 +26,12 @@ public interface Kernels extends AutoCloseable {
     /** Allocates zeroed memory where this implementation computes. */
     Tensor allocate(DType type, long... shape);
 
+    /**
+     * Gives back what {@link #allocate} returned; nothing may use it or a view of it afterwards. On the host memory goes when
+     * nothing refers to it.
+     */
+    default void release(Tensor tensor) {}
+
     /** Converts all remaining little-endian values of {@code from} into {@code to}. */
     void write(Tensor to, ByteBuffer from, DType fromType);
 
@@ -103,7 +109,7 @@ public interface Kernels extends AutoCloseable {
     /**
      * Rotates queries and keys in place (Su et al. 2021), pairs (i, i + headSize / 2).
      *
-     * @param table (positions, headSize): cosines of the headSize / 2 angles, then sines
+     * @param table (positions, headSize), of {@link #parameterType()}: cosines of the headSize / 2 angles, then sines
      * @param qkv (T, {@link AttentionShape#qkvSize})
      * @param inverse rotates back, which is the backward pass
      */
@@ -152,6 +158,9 @@ public interface Kernels extends AutoCloseable {
      * @return each adapter's gradient norm before clipping
      */
     double[] optimize(List<OptimizerStep> steps);
+
+    /** Makes products see parameters that were written otherwise than by {@link #optimize}. */
+    default void refresh(AdapterState adapter) {}
 
     @Override
     void close();

@@ -42,20 +42,18 @@ public final class LoraTable {
         return terms.get(adapter).get(part);
     }
 
-    /** Sum of an adapter's ranks over the parts. */
-    public int rankSum(int adapter) {
-        int sum = 0;
-        for (LoraTerm term : terms.get(adapter)) {
-            sum += term == null ? 0 : term.loraRank();
-        }
-        return sum;
-    }
-
-    /** Elements that the low-rank activations of a batch take: sum over adapters of rows x {@link #rankSum}. */
-    public long lowRankSize(PackedBatch batch) {
+    /**
+     * Elements that the low-rank activations of a batch take: the sum over adapters of rows x ranks of all parts.
+     *
+     * @param type of the activations, whose rows are padded to {@link AdapterState#stride}
+     */
+    public long lowRankSize(PackedBatch batch, DType type) {
         long size = 0;
         for (int adapter = 0; adapter < adapters(); adapter++) {
-            size += (long) batch.adapterRows(adapter) * rankSum(adapter);
+            for (LoraTerm term : terms.get(adapter)) {
+                long ranks = term == null ? 0 : AdapterState.stride(type, term.loraRank());
+                size += batch.adapterRows(adapter) * ranks;
+            }
         }
         return size;
     }

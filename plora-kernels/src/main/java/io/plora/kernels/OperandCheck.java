@@ -70,9 +70,10 @@ public final class OperandCheck {
         requireParts(projection);
         requireRows("x", x, activations, batch, projection.inputs());
         requireTerms(projection, adapters, batch);
-        if (lowRank.type() != activations || lowRank.size() < adapters.lowRankSize(batch)) {
+        long lowRankSize = adapters.lowRankSize(batch, activations);
+        if (lowRank.type() != activations || lowRank.size() < lowRankSize) {
             throw new IllegalArgumentException("lowRank (%s) must have at least (%d) elements of type (%s)."
-                    .formatted(lowRank, adapters.lowRankSize(batch), activations));
+                    .formatted(lowRank, lowRankSize, activations));
         }
     }
 
@@ -93,8 +94,10 @@ public final class OperandCheck {
             for (int part = 0; part < projection.parts().size(); part++) {
                 LoraTerm term = adapters.term(adapter, part);
                 if (term != null) {
-                    requireGradient("gradientA", term.gradientA(), term.a(), adapter, part);
-                    requireGradient("gradientB", term.gradientB(), term.b(), adapter, part);
+                    int rank = term.loraRank();
+                    requireGradient("gradientA", term.gradientA(), adapter, part, rank, projection.inputs());
+                    int outputs = projection.parts().get(part).outputs();
+                    requireGradient("gradientB", term.gradientB(), adapter, part, outputs, rank);
                 }
             }
         }
@@ -132,8 +135,9 @@ public final class OperandCheck {
                     throw new IllegalArgumentException(
                             "The rank (%d) of adapter (%d) must be at least 1.".formatted(rank, adapter));
                 }
-                require("a", term.a(), parameters, rank, projection.inputs());
-                require("b", term.b(), parameters, parts.get(part).outputs(), rank);
+                require("a", term.a(), activations, rank, projection.inputs());
+                int stride = AdapterState.stride(activations, rank);
+                require("b", term.b(), activations, parts.get(part).outputs(), stride);
                 if (!(term.dropout() >= 0) || Dropout.threshold(term.dropout()) >= 65536) {
                     throw new IllegalArgumentException(
                             "Dropout (%s) of adapter (%d) must be in [0, 1).".formatted(term.dropout(), adapter));
@@ -142,21 +146,17 @@ public final class OperandCheck {
         }
     }
 
-    private static void requireGradient(
-            String name, @Nullable Tensor gradient, Tensor parameter, int adapter, int part) {
+    private void requireGradient(String name, @Nullable Tensor gradient, int adapter, int part, long... shape) {
         if (gradient == null) {
             throw new IllegalArgumentException(
                     "%s of adapter (%d) on part (%d) is null: its terms are for evaluation and have no backward pass."
                             .formatted(name, adapter, part));
         }
-        if (gradient.type() != parameter.type() || gradient.size() != parameter.size()) {
-            throw new IllegalArgumentException(
-                    "%s (%s) must be as its parameter (%s).".formatted(name, gradient, parameter));
-        }
+        require(name, gradient, parameters, shape);
     }
 
     public void rotary(AttentionShape shape, Tensor table, PackedBatch batch, Tensor qkv) {
-        require("table", table, activations, table.dim(0), shape.headSize());
+        require("table", table, parameters, table.dim(0), shape.headSize());
         requireRows("qkv", qkv, activations, batch, shape.qkvSize());
         for (int sequence = 0; sequence < batch.sequences(); sequence++) {
             int length = batch.sequenceEnd(sequence) - batch.sequenceStart(sequence);
@@ -220,14 +220,13 @@ public final class OperandCheck {
 
     public void optimize(List<OptimizerStep> steps) {
         for (OptimizerStep step : steps) {
-            long size = step.parameters().size();
-            require("parameters", step.parameters(), parameters, size);
-            require("gradients", step.gradients(), parameters, size);
-            require("firstMoment", step.firstMoment(), parameters, size);
-            require("secondMoment", step.secondMoment(), parameters, size);
-            if (step.bOffset() < 0 || step.bOffset() > size || step.step() < 1) {
-                throw new IllegalArgumentException("bOffset (%d) must be in [0, %d] and step (%d) at least 1."
-                        .formatted(step.bOffset(), size, step.step()));
+            require(
+                    "parameters",
+                    step.adapter().parameters(),
+                    parameters,
+                    step.adapter().size());
+            if (step.step() < 1) {
+                throw new IllegalArgumentException("step (%d) must be at least 1.".formatted(step.step()));
             }
         }
     }

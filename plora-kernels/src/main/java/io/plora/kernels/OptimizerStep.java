@@ -1,13 +1,9 @@
 package io.plora.kernels;
 
 /**
- * One optimizer step of one adapter over its flat parameters: all A matrices first, then all B matrices.
+ * One optimizer step of one adapter.
  *
- * @param parameters (n)
- * @param gradients (n); zeroed by the step, also where their norm is not finite
- * @param firstMoment (n)
- * @param secondMoment (n)
- * @param bOffset where the B matrices start
+ * @param adapter its gradients are zeroed by the step, also where their norm is not finite
  * @param rule update rule
  * @param learningRateA learning rate of the A matrices
  * @param learningRateB learning rate of the B matrices (LoRA+)
@@ -16,11 +12,7 @@ package io.plora.kernels;
  * @param step number of this step, from 1
  */
 public record OptimizerStep(
-        Tensor parameters,
-        Tensor gradients,
-        Tensor firstMoment,
-        Tensor secondMoment,
-        long bOffset,
+        AdapterState adapter,
         Rule rule,
         double learningRateA,
         double learningRateB,

@@ -3,10 +3,13 @@ package io.plora.kernels;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.withinPercentage;
 
+import io.plora.kernels.AdapterState.Matrix;
 import io.plora.kernels.OptimizerStep.Rule;
 import io.plora.kernels.Twin.Pair;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.function.Function;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -22,7 +25,7 @@ abstract class KernelsDifferentialTest extends TwinTest {
     @MethodSource("seeds")
     void embed(long seed) {
         start(seed);
-        int hidden = 1 + random.nextInt(200);
+        int hidden = twin.size(1 + random.nextInt(200));
         int vocabulary = 1 + random.nextInt(50);
         PackedBatch batch = batches().withVocabulary(vocabulary).next();
         Pair table = twin.frozen(1, vocabulary, hidden);
@@ -37,7 +40,7 @@ abstract class KernelsDifferentialTest extends TwinTest {
     @MethodSource("seeds")
     void rmsNormAndItsBackward(long seed) {
         start(seed);
-        int hidden = 1 + random.nextInt(1000);
+        int hidden = twin.size(1 + random.nextInt(1000));
         PackedBatch batch = batches().next();
         Pair x = twin.input(batch, hidden);
         Pair weight = twin.frozen(1, hidden);
@@ -114,7 +117,7 @@ abstract class KernelsDifferentialTest extends TwinTest {
         start(seed);
         AttentionShape shape = attentionShape();
         PackedBatch batch = batches().next();
-        Pair table = twin.frozen(1, 40, shape.headSize());
+        Pair table = twin.parameter(1, 40, shape.headSize());
         Pair qkv = twin.input(batch, shape.qkvSize());
         boolean inverse = random.nextBoolean();
 
@@ -180,7 +183,7 @@ abstract class KernelsDifferentialTest extends TwinTest {
     @MethodSource("seeds")
     void swiGluAndItsBackward(long seed) {
         start(seed);
-        int features = 1 + random.nextInt(700);
+        int features = twin.size(1 + random.nextInt(700));
         PackedBatch batch = batches().next();
         Pair gateUp = twin.input(batch, 2 * features);
         Pair y = twin.output(batch, features);
@@ -201,8 +204,8 @@ abstract class KernelsDifferentialTest extends TwinTest {
     void crossEntropyAndItsGradient(long seed) {
         start(seed);
         boolean large = seed % 5 == 0; // a vocabulary that takes several chunks
-        int hidden = 1 + random.nextInt(large ? 8 : 100);
-        int vocabulary = large ? 40_003 : 2 + random.nextInt(3000);
+        int hidden = twin.size(1 + random.nextInt(large ? 8 : 100));
+        int vocabulary = twin.size(large ? 40_003 : 2 + random.nextInt(3000));
         PackedBatch batch = batches().withVocabulary(vocabulary).next();
         Pair x = twin.input(batch, hidden);
         Pair weight = twin.frozen(3 / Math.sqrt(hidden), vocabulary, hidden);
@@ -222,8 +225,8 @@ abstract class KernelsDifferentialTest extends TwinTest {
     @MethodSource("seeds")
     void logits(long seed) {
         start(seed);
-        int hidden = 1 + random.nextInt(100);
-        int vocabulary = 1 + random.nextInt(500);
+        int hidden = twin.size(1 + random.nextInt(100));
+        int vocabulary = twin.size(1 + random.nextInt(500));
         PackedBatch batch = batches().next();
         Pair x = twin.input(batch, hidden);
         Pair weight = twin.frozen(1, vocabulary, hidden);
@@ -251,6 +254,7 @@ abstract class KernelsDifferentialTest extends TwinTest {
         }
         for (Optimized adapter : adapters) {
             twin.assertClose("parameters", adapter.parameters);
+            adapter.assertOperandsAreParameters(twin.tested());
             twin.assertClose("gradients", adapter.gradients);
             twin.assertClose("firstMoment", adapter.first);
             twin.assertClose("secondMoment", adapter.second);
@@ -259,6 +263,8 @@ abstract class KernelsDifferentialTest extends TwinTest {
 
     /** One adapter's parameters and optimizer state. */
     private static final class Optimized {
+        private final AdapterState tested;
+        private final AdapterState reference;
         final Pair parameters;
         final Pair gradients;
         final Pair first;
@@ -266,17 +272,15 @@ abstract class KernelsDifferentialTest extends TwinTest {
         private final OptimizerStep settings;
 
         Optimized(Twin twin, Random random) {
-            int size = 1 + random.nextInt(40_000);
-            parameters = twin.parameter(1, size);
-            gradients = twin.parameter(0.1, size);
-            first = twin.parameter(0.1, size);
-            second = twin.positive(size);
+            List<Matrix> matrices = matrices(twin, random);
+            tested = new AdapterState(twin.tested(), matrices);
+            reference = new AdapterState(twin.reference(), matrices);
+            parameters = filled(twin, twin.normal((int) tested.size(), 1), AdapterState::parameters);
+            gradients = filled(twin, twin.normal((int) tested.size(), 0.1), AdapterState::gradients);
+            first = filled(twin, twin.normal((int) tested.size(), 0.1), AdapterState::firstMoment);
+            second = filled(twin, twin.squares((int) tested.size(), 0.1), AdapterState::secondMoment);
             settings = new OptimizerStep(
-                    parameters.reference(),
-                    gradients.reference(),
-                    first.reference(),
-                    second.reference(),
-                    random.nextInt(size + 1),
+                    reference,
                     random.nextInt(3) == 0 ? Rule.SGD : Rule.ADAMW,
                     0.01 * random.nextDouble(),
                     0.1 * random.nextDouble(),
@@ -285,13 +289,45 @@ abstract class KernelsDifferentialTest extends TwinTest {
                     1 + random.nextInt(100));
         }
 
+        private static List<Matrix> matrices(Twin twin, Random random) {
+            List<Matrix> matrices = new ArrayList<>();
+            int count = random.nextInt(4);
+            for (int i = 0; i < count; i++) {
+                matrices.add(new Matrix(1 + random.nextInt(20), twin.size(1 + random.nextInt(700)), false));
+            }
+            for (int i = count == 0 ? -1 : 0; i < count; i++) {
+                matrices.add(new Matrix(twin.size(1 + random.nextInt(700)), 1 + random.nextInt(20), true));
+            }
+            return matrices;
+        }
+
+        private Pair filled(Twin twin, float[] values, Function<AdapterState, Tensor> of) {
+            Pair pair = new Pair(twin.tested(), of.apply(tested), of.apply(reference));
+            twin.fill(pair, values);
+            return pair;
+        }
+
+        void assertOperandsAreParameters(Kernels kernels) {
+            float[] values = Twin.read(kernels, tested.parameters());
+            for (int i = 0; i < tested.matrices().size(); i++) {
+                Matrix matrix = tested.matrices().get(i);
+                float[] operand = Twin.read(kernels, tested.operand(i));
+                int stride = operand.length / matrix.rows();
+                for (int element = 0; element < matrix.rows() * matrix.columns(); element++) {
+                    int copied = element / matrix.columns() * stride + element % matrix.columns();
+                    float value = values[(int) tested.offset(i) + element];
+                    if (Math.abs(operand[copied] - value) > (tested.copies() ? 0x1p-8 * Math.abs(value) : 0)) {
+                        assertThat(operand[copied])
+                                .as("matrix %d, element %d", i, element)
+                                .isEqualTo(value);
+                    }
+                }
+            }
+        }
+
         OptimizerStep step(Kernels kernels) {
             return new OptimizerStep(
-                    parameters.in(kernels),
-                    gradients.in(kernels),
-                    first.in(kernels),
-                    second.in(kernels),
-                    settings.bOffset(),
+                    kernels == parameters.testedKernels() ? tested : reference,
                     settings.rule(),
                     settings.learningRateA(),
                     settings.learningRateB(),
@@ -340,6 +376,7 @@ abstract class KernelsDifferentialTest extends TwinTest {
         Pair perRow = perRow(batch);
         Pair perHead = twin.poisoned(twin.parameterType(), Twin.SPARE_ROWS, 1);
         Pair table = twin.frozen(1, 40, 32);
+        Pair rotations = twin.parameter(1, 40, 32);
         Pair weight = twin.frozen(1, 32);
         Pair logits = twin.poisoned(twin.parameterType(), Twin.SPARE_ROWS, 40);
         Pair lowRank = lowRank(adapters, batch);
@@ -354,7 +391,7 @@ abstract class KernelsDifferentialTest extends TwinTest {
             kernels.project(projection, terms, batch, x.in(kernels), lowRank.in(kernels), wide.in(kernels), true);
             kernels.projectBackward(
                     projection, terms, batch, x.in(kernels), lowRank.in(kernels), wide.in(kernels), x.in(kernels));
-            kernels.rotary(shape, table.in(kernels), batch, wide.in(kernels), false);
+            kernels.rotary(shape, rotations.in(kernels), batch, wide.in(kernels), false);
             kernels.attention(shape, batch, wide.in(kernels), y.in(kernels), perHead.in(kernels));
             kernels.attentionBackward(
                     shape,
@@ -392,7 +429,8 @@ abstract class KernelsDifferentialTest extends TwinTest {
     }
 
     private Pair lowRank(RandomAdapters adapters, PackedBatch batch) {
-        long size = adapters.table(twin.tested()).lowRankSize(batch);
+        long size =
+                adapters.table(twin.tested()).lowRankSize(batch, twin.tested().activationType());
         return twin.poisoned(twin.tested().activationType(), size + random.nextInt(3));
     }
 }

@@ -26,7 +26,8 @@ abstract class KernelsPackingTest extends TwinTest {
         int inputs = adapters.inputs();
         int outputs = adapters.outputs();
         PackedProjection projection = adapters.projection(kernels);
-        Tensor lowRank = kernels.allocate(kernels.activationType(), Math.max(1, table.lowRankSize(batch)));
+        Tensor lowRank = kernels.allocate(
+                kernels.activationType(), Math.max(1, table.lowRankSize(batch, kernels.activationType())));
         Tensor qkv = activation(kernels, batch, outputs);
         Tensor y = activation(kernels, batch, shape.outputSize());
         Tensor logSumExp = kernels.allocate(kernels.parameterType(), batch.rows(), shape.heads());

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import io.plora.kernels.PackedProjection.Part;
+import io.plora.kernels.reference.ReferenceKernels;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
@@ -69,7 +70,8 @@ class OperandCheckTest {
     void aSequenceLongerThanTheTableOfRotationsIsRefused() {
         AttentionShape shape = new AttentionShape(2, 1, 4);
 
-        assertRefused(() -> check.rotary(shape, frozen(1, 4), batch, frozen(ROWS, 16)), "Sequence (0) has (2) tokens");
+        assertRefused(
+                () -> check.rotary(shape, parameter(1, 4), batch, frozen(ROWS, 16)), "Sequence (0) has (2) tokens");
     }
 
     @Test
@@ -115,8 +117,8 @@ class OperandCheckTest {
 
     @Test
     void termsMustFitTheirPartAndHaveGradientsForTheBackwardPass() {
-        assertRefused(() -> project(term(2, 4, 3, 0, true)), "b (Tensor(F64[3, 2]", "(2, 2)");
-        assertRefused(() -> project(term(2, 5, 2, 0, true)), "a (Tensor(F64[2, 5]", "(2, 4)");
+        assertRefused(() -> project(term(2, 4, 3, 0, true)), "b (Tensor(F32[3, 2]", "(2, 2)");
+        assertRefused(() -> project(term(2, 5, 2, 0, true)), "a (Tensor(F32[2, 5]", "(2, 4)");
         assertRefused(() -> project(term(2, 4, 2, 1, true)), "Dropout (1.0) of adapter (0)");
         assertRefused(() -> project(term(0, 4, 2, 0, true)), "rank (0) of adapter (0)");
         assertRefused(
@@ -129,7 +131,7 @@ class OperandCheckTest {
                         frozen(ROWS, 5),
                         null),
                 "gradientA of adapter (0) on part (0) is null");
-        LoraTerm small = new LoraTerm(parameter(2, 4), parameter(2, 2), parameter(2, 4), parameter(2, 1), 1, 0);
+        LoraTerm small = new LoraTerm(frozen(2, 4), frozen(2, 2), parameter(2, 4), parameter(2, 1), 1, 0);
         assertRefused(
                 () -> check.projectBackward(
                         projection, table(small), batch, frozen(ROWS, 4), frozen(10), frozen(ROWS, 5), null),
@@ -154,14 +156,12 @@ class OperandCheckTest {
     }
 
     @Test
-    void stepsCountFromOneAndBLiesWithinTheParameters() {
-        assertRefused(() -> check.optimize(List.of(step(5, 1))), "bOffset (5) must be in [0, 4]");
-        assertRefused(() -> check.optimize(List.of(step(2, 0))), "step (0)");
-    }
-
-    private static OptimizerStep step(long bOffset, long number) {
-        Tensor values = parameter(4);
-        return new OptimizerStep(values, values, values, values, bOffset, OptimizerStep.Rule.SGD, 1, 1, 0, 0, number);
+    void stepsCountFromOneInTheKernelsOwnType() {
+        AdapterState foreign = new AdapterState(new ReferenceKernels(), List.of());
+        OperandCheck own = new OperandCheck(DType.F64, DType.F64);
+        OptimizerStep step = new OptimizerStep(foreign, OptimizerStep.Rule.SGD, 1, 1, 0, 0, 0);
+        assertRefused(() -> own.optimize(List.of(step)), "step (0)");
+        assertRefused(() -> new OperandCheck(DType.F32, DType.F32).optimize(List.of(step)), "parameters", "type (F32)");
     }
 
     private void project(LoraTerm term) {
@@ -179,8 +179,8 @@ class OperandCheckTest {
 
     private static LoraTerm term(int rank, int inputs, int outputs, double dropout, boolean gradients) {
         return new LoraTerm(
-                parameter(rank, inputs),
-                parameter(outputs, rank),
+                frozen(rank, inputs),
+                frozen(outputs, rank),
                 gradients ? parameter(rank, inputs) : null,
                 gradients ? parameter(outputs, rank) : null,
                 1,

@@ -3,14 +3,15 @@ package io.plora.kernels;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import io.plora.kernels.reference.ReferenceKernels;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class OptimizerStepTest {
 
     private static OptimizerStep clippingTo(double maxGradientNorm) {
-        Tensor values = Tensor.onHost(DType.F32, 4);
-        return new OptimizerStep(
-                values, values, values, values, 2, OptimizerStep.Rule.ADAMW, 1, 1, 0, maxGradientNorm, 1);
+        AdapterState adapter = new AdapterState(new ReferenceKernels(), List.of());
+        return new OptimizerStep(adapter, OptimizerStep.Rule.ADAMW, 1, 1, 0, maxGradientNorm, 1);
     }
 
     /** torch.nn.utils.clip_grad_norm_ adds 1e-6 to the norm, which shows where the norm is just the limit. */

@@ -4,6 +4,7 @@ import io.plora.kernels.PackedProjection.Part;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /** A projection with a bias or none and adapters of ranks 1 to 64 that target some of its parts, in a {@link Twin}. */
@@ -14,9 +15,10 @@ final class RandomAdapters {
     private final Twin.@Nullable Pair bias;
     private final List<List<@Nullable Term>> terms = new ArrayList<>();
 
-    RandomAdapters(Twin twin, Random random, int adapters, int inputs, boolean withBias, int... partOutputs) {
-        this.inputs = inputs;
-        this.parts = parts(random, partOutputs);
+    /** Sizes are rounded up to what the tested kernels take. */
+    RandomAdapters(Twin twin, Random random, int adapters, int wantedInputs, boolean withBias, int... partOutputs) {
+        this.inputs = twin.size(wantedInputs);
+        this.parts = parts(random, IntStream.of(partOutputs).map(twin::size).toArray());
         int outputs = parts.get(parts.size() - 1).to();
         this.weight = twin.frozen(1 / Math.sqrt(inputs), outputs, inputs);
         this.bias = withBias ? twin.frozen(1, outputs) : null;
@@ -43,8 +45,8 @@ final class RandomAdapters {
         int rank = random.nextBoolean() ? 1 + random.nextInt(64) : 1 + random.nextInt(8);
         double deviation = 1 / Math.sqrt(inputs);
         return new Term(
-                twin.parameter(deviation, rank, inputs),
-                twin.parameter(1 / Math.sqrt(rank), outputs, rank),
+                twin.operand(deviation, rank, inputs),
+                twin.operand(1 / Math.sqrt(rank), outputs, rank),
                 twin.parameter(1, rank, inputs),
                 twin.parameter(1, outputs, rank),
                 0.5 + random.nextDouble(),

@@ -64,12 +64,16 @@ final class Twin implements AutoCloseable {
     }
 
     /** Squares of normal values, as second moments are. */
-    Pair positive(int size) {
-        float[] values = normal(size, 0.1);
+    float[] squares(int size, double deviation) {
+        float[] values = normal(size, deviation);
         for (int i = 0; i < size; i++) {
             values[i] *= values[i];
         }
-        return of(tested.parameterType(), values, size);
+        return values;
+    }
+
+    Kernels reference() {
+        return reference;
     }
 
     Kernels tested() {
@@ -81,21 +85,51 @@ final class Twin implements AutoCloseable {
     }
 
     Pair of(DType type, float[] values, long... shape) {
-        ByteBuffer bytes = ByteBuffer.allocate(4 * values.length).order(ByteOrder.LITTLE_ENDIAN);
-        for (float value : values) {
-            bytes.putFloat(
-                    type == DType.BF16
-                            ? Values.bfloat16ToFloat((short) (Float.floatToRawIntBits(value) >> 16))
-                            : value);
-        }
-        Tensor fast = tested.allocate(type, shape);
-        Tensor slow = reference.allocate(reference.activationType(), shape);
-        tested.write(fast, bytes.flip(), DType.F32);
-        reference.write(slow, bytes.rewind(), DType.F32);
-        return new Pair(tested, fast, slow);
+        Pair pair =
+                new Pair(tested, tested.allocate(type, shape), reference.allocate(reference.activationType(), shape));
+        fill(pair, values);
+        return pair;
     }
 
-    private float[] normal(int count, double deviation) {
+    /** Sets both to values that the tested type holds exactly. */
+    void fill(Pair pair, float[] values) {
+        float[] exact = pair.tested.type() == DType.BF16 ? truncated(values) : values;
+        tested.write(pair.tested, exact);
+        reference.write(pair.reference, exact);
+    }
+
+    private static float[] truncated(float[] values) {
+        float[] truncated = new float[values.length];
+        for (int i = 0; i < values.length; i++) {
+            truncated[i] = Values.bfloat16ToFloat((short) (Float.floatToRawIntBits(values[i]) >> 16));
+        }
+        return truncated;
+    }
+
+    /** An adapter's matrix as products read it: in the tested kernels with padded rows, NaN in the padding. */
+    Pair operand(double deviation, int rows, int columns) {
+        Pair dense = frozen(deviation, rows, columns);
+        int stride = AdapterState.stride(tested.activationType(), columns);
+        if (stride == columns) {
+            return dense;
+        }
+        float[] values = read(reference, dense.reference);
+        float[] padded = new float[rows * stride];
+        Arrays.fill(padded, Float.NaN);
+        for (int row = 0; row < rows; row++) {
+            System.arraycopy(values, row * columns, padded, row * stride, columns);
+        }
+        Tensor tensor = tested.allocate(tested.activationType(), rows, stride);
+        tested.write(tensor, padded);
+        return new Pair(tested, tensor, dense.reference);
+    }
+
+    /** A size that the tested kernels take: bf16 ones want multiples of 8. */
+    int size(int wanted) {
+        return AdapterState.stride(tested.activationType(), wanted);
+    }
+
+    float[] normal(int count, double deviation) {
         float[] values = new float[count];
         for (int i = 0; i < count; i++) {
             values[i] = (float) (random.nextGaussian() * deviation);

@@ -30,7 +30,7 @@ final class CpuOptimizer {
                 if (finite) {
                     update.run(from, to, scratch);
                 }
-                clear(step.gradients().floats(), from, to, scratch);
+                clear(step.adapter().gradients().floats(), from, to, scratch);
             }));
         }
         workers.run(pieces);
@@ -42,7 +42,7 @@ final class CpuOptimizer {
         double[][] squares = new double[steps.size()][];
         List<Workers.Work> pieces = new ArrayList<>();
         for (int i = 0; i < steps.size(); i++) {
-            FloatBuffer gradients = steps.get(i).gradients().floats();
+            FloatBuffer gradients = steps.get(i).adapter().gradients().floats();
             double[] sums = new double[(gradients.capacity() + GRAIN - 1) / GRAIN];
             squares[i] = sums;
             pieces.addAll(Workers.cut(gradients.capacity(), GRAIN, (from, to, scratch) -> {
@@ -65,8 +65,8 @@ final class CpuOptimizer {
 
     /** Blocks that lie within A or within B. */
     private static List<Workers.Work> cut(OptimizerStep step, Workers.RangeWork work) {
-        int offset = (int) step.bOffset();
-        int end = (int) step.parameters().size();
+        int offset = (int) step.adapter().bOffset();
+        int end = (int) step.adapter().parameters().size();
         List<Workers.Work> pieces = new ArrayList<>(Workers.cut(offset, BLOCK, work));
         pieces.addAll(
                 Workers.cut(end - offset, BLOCK, (from, to, scratch) -> work.run(offset + from, offset + to, scratch)));
@@ -100,25 +100,25 @@ final class CpuOptimizer {
         }
 
         void run(int from, int to, Scratch scratch) {
-            double learningRate = from < step.bOffset() ? step.learningRateA() : step.learningRateB();
+            double learningRate = from < step.adapter().bOffset() ? step.learningRateA() : step.learningRateB();
             int count = to - from;
             float[] gradients = scratch.heap(0, BLOCK);
             float[] parameters = scratch.heap(1, BLOCK);
-            step.gradients().floats().get(from, gradients, 0, count);
-            step.parameters().floats().get(from, parameters, 0, count);
+            step.adapter().gradients().floats().get(from, gradients, 0, count);
+            step.adapter().parameters().floats().get(from, parameters, 0, count);
             if (step.rule() == OptimizerStep.Rule.SGD) {
                 descend(parameters, gradients, count, learningRate);
             } else {
                 float[] first = scratch.heap(2, BLOCK);
                 float[] second = scratch.heap(3, BLOCK);
-                step.firstMoment().floats().get(from, first, 0, count);
-                step.secondMoment().floats().get(from, second, 0, count);
+                step.adapter().firstMoment().floats().get(from, first, 0, count);
+                step.adapter().secondMoment().floats().get(from, second, 0, count);
                 moments(gradients, first, second, count);
                 adamW(parameters, first, second, count, learningRate);
-                step.firstMoment().floats().put(from, first, 0, count);
-                step.secondMoment().floats().put(from, second, 0, count);
+                step.adapter().firstMoment().floats().put(from, first, 0, count);
+                step.adapter().secondMoment().floats().put(from, second, 0, count);
             }
-            step.parameters().floats().put(from, parameters, 0, count);
+            step.adapter().parameters().floats().put(from, parameters, 0, count);
         }
 
         private void descend(float[] parameters, float[] gradients, int count, double learningRate) {

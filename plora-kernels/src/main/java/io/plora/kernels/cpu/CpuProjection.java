@@ -1,5 +1,6 @@
 package io.plora.kernels.cpu;
 
+import io.plora.kernels.DType;
 import io.plora.kernels.LoraTable;
 import io.plora.kernels.LoraTerm;
 import io.plora.kernels.PackedBatch;
@@ -83,7 +84,7 @@ final class CpuProjection {
             @Nullable Tensor dX) {
         Matrix xs = Matrix.of(x, batch.rows(), projection.inputs());
         Matrix dYs = Matrix.of(dY, batch.rows(), projection.outputs());
-        int size = Math.toIntExact(adapters.lowRankSize(batch));
+        int size = Math.toIntExact(adapters.lowRankSize(batch, DType.F32));
         Tensor dLowRank = shared.direct(0, 1, Math.max(1, size)).tensor();
         List<List<LowRankPiece>> terms = terms(projection, adapters, batch, lowRank);
         List<List<LowRankPiece>> gradients = terms(projection, adapters, batch, dLowRank);

@@ -150,7 +150,7 @@ class ReferenceGradientTest {
         Tensor y = values(batch.rows(), 9);
         Tensor dY = values(batch.rows(), 9);
         Tensor dX = values(batch.rows(), 6);
-        Tensor lowRank = values(adapters.lowRankSize(batch));
+        Tensor lowRank = values(adapters.lowRankSize(batch, DType.F64));
         Loss loss = () -> {
             kernels.project(projection, adapters, batch, x, lowRank, y, false);
             return dot(y, dY);
