@@ -1,6 +1,11 @@
 // What the device is.
 #include "device.cuh"
 
+int plora_use_device(int32_t device) {
+    PLORA_CHECK(cudaSetDevice(device));
+    return PLORA_OK;
+}
+
 int plora_device_query(plora_device *device) {
     int current, major, minor;
     PLORA_CHECK(cudaGetDevice(&current));

@@ -38,6 +38,9 @@ typedef struct {
     int32_t shared_memory; /* most bytes that one block can have */
 } plora_device;
 
+/* Makes the calling thread use a device, counted from 0. */
+int plora_use_device(int32_t device);
+
 /* Describes the current device. */
 int plora_device_query(plora_device *device);
 

@@ -70,6 +70,15 @@ public final class Values {
         return Float.intBitsToFloat(sign | wideExponent << 23 | fraction << 13);
     }
 
+    /** The nearest bfloat16 number, of two the one with an even last bit; NaN stays NaN. */
+    public static short floatToBfloat16(float value) {
+        int bits = Float.floatToRawIntBits(value);
+        if (Float.isNaN(value)) {
+            return (short) (bits >>> 16 | 0x40); // a bit of the upper half, or it would become infinite
+        }
+        return (short) (bits + 0x7FFF + (bits >>> 16 & 1) >>> 16);
+    }
+
     /** Value of a bfloat16 number: the high half of a float32. */
     public static float bfloat16ToFloat(short bits) {
         return Float.intBitsToFloat(bits << 16);

@@ -10,6 +10,21 @@ import org.junit.jupiter.api.Test;
 class ValuesTest {
 
     @Test
+    void floatsRoundToTheNearestBfloat16() {
+        assertThat(Values.floatToBfloat16(1 + 0x1p-9f)).isEqualTo(bits(1));
+        assertThat(Values.floatToBfloat16(1 + 0x1p-8f)).isEqualTo(bits(1));
+        assertThat(Values.floatToBfloat16(1 + 3 * 0x1p-8f)).isEqualTo(bits(1 + 0x1p-6f));
+        assertThat(Values.floatToBfloat16(-1 - 0x1.8p-8f)).isEqualTo(bits(-1 - 0x1p-7f));
+        assertThat(Values.floatToBfloat16(Float.MAX_VALUE)).isEqualTo(bits(Float.POSITIVE_INFINITY));
+        float nan = Float.intBitsToFloat(0x7F800001);
+        assertThat(Values.bfloat16ToFloat(Values.floatToBfloat16(nan))).isNaN();
+    }
+
+    private static short bits(float value) {
+        return (short) (Float.floatToRawIntBits(value) >> 16);
+    }
+
+    @Test
     void everyFloat16HasTheValueOfItsFormula() {
         for (int bits = 0; bits < 65536; bits++) {
             assertSameFloat(Values.float16ToFloat((short) bits), formula(bits, 5, 10), bits);

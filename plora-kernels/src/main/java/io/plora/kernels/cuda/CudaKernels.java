@@ -1,0 +1,445 @@
+package io.plora.kernels.cuda;
+
+import io.plora.kernels.AdapterState;
+import io.plora.kernels.AttentionShape;
+import io.plora.kernels.DType;
+import io.plora.kernels.Kernels;
+import io.plora.kernels.LoraTable;
+import io.plora.kernels.OperandCheck;
+import io.plora.kernels.OptimizerStep;
+import io.plora.kernels.PackedBatch;
+import io.plora.kernels.PackedProjection;
+import io.plora.kernels.Tensor;
+import java.nio.ByteBuffer;
+import java.util.List;
+import java.util.Optional;
+import org.bytedeco.javacpp.PointerPointer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Bf16 with float32 accumulation on one GPU, in memory of ND4J's CUDA backend and on the stream that ND4J uses on the thread
+ * that opened it; no other thread may call it.
+ *
+ * <p>Operations return when their work is enqueued; reading values and {@link #optimize} wait for it. All memory comes from
+ * one arena; the same calls give the same bits. Sizes are multiples of 8, heads have 32, 64, 96 or 128 values, ranks are at
+ * most 256.
+ */
+public final class CudaKernels implements Kernels {
+    /** What cuBLAS asks for on Hopper. */
+    private static final long BLAS_WORKSPACE = 32L << 20;
+
+    /** Logits of one chunk of the loss, in bytes of float32. */
+    private static final long LOSS_CHUNK = 512L << 20;
+
+    private final OperandCheck check = new OperandCheck(DType.BF16, DType.F32);
+    private final Nd4jDevice device;
+    private final DeviceMemory memory;
+    private final Plora.Blas blas;
+    private final Workspace workspace;
+    private final DeviceBatch rows;
+    private final DeviceTables tables;
+    private final LoraPlans plans;
+    private final CudaOptimizer optimizer;
+    private final Transfers transfers;
+    private boolean closed;
+
+    /**
+     * Opens a GPU.
+     *
+     * @param number the GPU, counted from 0
+     * @param bytes memory to take for everything that these kernels hold
+     * @throws IllegalStateException if CUDA cannot be used here, see {@link #unavailableReason}
+     * @throws OutOfMemoryError if the GPU has fewer bytes free
+     */
+    public CudaKernels(int number, long bytes) {
+        unavailableReason().ifPresent(reason -> {
+            throw new IllegalStateException(reason);
+        });
+        device = new Nd4jDevice(number);
+        memory = new DeviceMemory(device, bytes);
+        workspace = new Workspace(memory);
+        Plora.Device properties = new Plora.Device();
+        CudaLibrary.check(Plora.deviceQuery(properties));
+        blas = openBlas();
+        rows = new DeviceBatch(memory);
+        tables = new DeviceTables(memory);
+        plans = new LoraPlans(memory, properties);
+        optimizer = new CudaOptimizer(memory, workspace);
+        transfers = new Transfers(memory);
+    }
+
+    private Plora.Blas openBlas() {
+        Tensor blasWorkspace = memory.take(BLAS_WORKSPACE);
+        try (PointerPointer<Plora.Blas> handle = new PointerPointer<>(1)) {
+            CudaLibrary.check(Plora.createBlas(null, blasWorkspace.address(), BLAS_WORKSPACE, handle));
+            return handle.get(Plora.Blas.class);
+        }
+    }
+
+    /** Why these kernels cannot run here and what to do, or empty where they can. */
+    public static Optional<String> unavailableReason() {
+        return CudaLibrary.unavailableReason().or(Nd4jDevice::unavailableReason);
+    }
+
+    /** Bytes of a GPU that nobody has taken. */
+    public static long freeBytes(int number) {
+        return new Nd4jDevice(number).freeBytes();
+    }
+
+    /** Rows of logits that {@link #crossEntropy} holds at a time, for a vocabulary of some size. */
+    public static int lossChunkRows(int vocabulary) {
+        long chunk = LOSS_CHUNK / (Float.BYTES * (long) vocabulary);
+        return (int) Math.max(64, Math.min(8192, chunk / 64 * 64));
+    }
+
+    @Override
+    public String description() {
+        return "CUDA (bf16, %s, cuBLAS %d)".formatted(device.name(), Plora.blasVersion(blas));
+    }
+
+    @Override
+    public DType activationType() {
+        return DType.BF16;
+    }
+
+    @Override
+    public DType parameterType() {
+        return DType.F32;
+    }
+
+    /** Most bytes that tensors and workspaces have taken at once. */
+    public long peakBytes() {
+        return memory.arena().peakBytes();
+    }
+
+    @Override
+    public Tensor allocate(DType type, long... shape) {
+        check.allocate(type);
+        Tensor tensor = memory.arena().allocate(type, shape);
+        zero(tensor);
+        return tensor;
+    }
+
+    @Override
+    public void release(Tensor tensor) {
+        optimizer.forget(tensor);
+        memory.arena().release(tensor);
+    }
+
+    @Override
+    public void write(Tensor to, ByteBuffer from, DType fromType) {
+        transfers.write(to, from, fromType);
+    }
+
+    @Override
+    public void read(Tensor from, ByteBuffer to) {
+        transfers.read(from, to);
+    }
+
+    @Override
+    public void zero(Tensor tensor) {
+        CudaLibrary.check(Plora.zero(tensor.address(), tensor.bytes(), memory.stream()));
+    }
+
+    @Override
+    public void copy(Tensor from, Tensor to) {
+        check.copy(from, to);
+        memory.copyIn(to.address(), from.address(), from.bytes());
+    }
+
+    @Override
+    public void refresh(AdapterState adapter) {
+        optimizer.refresh(adapter);
+    }
+
+    /** Whether there is work; the batch's rows are then on the device. */
+    private boolean start(PackedBatch batch) {
+        if (!rows.is(batch) && batch.rows() > 0) {
+            rows.start(batch);
+            plans.start(batch);
+        }
+        return batch.rows() > 0;
+    }
+
+    @Override
+    public void embed(Tensor table, PackedBatch batch, Tensor y) {
+        check.embed(table, batch, y);
+        if (start(batch)) {
+            CudaLibrary.check(Plora.embed(
+                    table.address(), rows.tokens(), y.address(), batch.rows(), (int) table.dim(1), memory.stream()));
+        }
+    }
+
+    @Override
+    public void rmsNorm(Tensor x, Tensor weight, double epsilon, PackedBatch batch, Tensor y, Tensor inverseRms) {
+        check.rmsNorm(x, weight, batch, y, inverseRms);
+        if (batch.rows() > 0) {
+            CudaLibrary.check(Plora.rmsNorm(
+                    x.address(),
+                    weight.address(),
+                    (float) epsilon,
+                    y.address(),
+                    inverseRms.address(),
+                    batch.rows(),
+                    (int) weight.size(),
+                    memory.stream()));
+        }
+    }
+
+    @Override
+    public void rmsNormBackward(Tensor x, Tensor weight, Tensor inverseRms, Tensor dY, PackedBatch batch, Tensor dX) {
+        check.rmsNormBackward(x, weight, inverseRms, dY, batch, dX);
+        if (batch.rows() > 0) {
+            CudaLibrary.check(Plora.rmsNormBackward(
+                    x.address(),
+                    weight.address(),
+                    inverseRms.address(),
+                    dY.address(),
+                    dX.address(),
+                    batch.rows(),
+                    (int) weight.size(),
+                    memory.stream()));
+        }
+    }
+
+    /** Low-rank terms first: cuBLAS then adds the frozen product to them, which saves a pass over y. */
+    @Override
+    public void project(
+            PackedProjection projection,
+            LoraTable adapters,
+            PackedBatch batch,
+            Tensor x,
+            Tensor lowRank,
+            Tensor y,
+            boolean accumulate) {
+        check.project(projection, adapters, batch, x, lowRank, y);
+        if (!start(batch)) {
+            return;
+        }
+        DeviceTables.DeviceTable table = tables.of(projection, adapters);
+        LoraPlans.DevicePlan plan = plans.of(table.shape());
+        CudaLibrary.check(Plora.loraShrink(
+                plan.plan(),
+                plan.tiles().address(),
+                table.terms().address(),
+                rows.dropoutKeys(),
+                x.address(),
+                lowRank.address(),
+                workspace.ofBytes(plan.plan().workspaceBytes()),
+                memory.stream()));
+        CudaLibrary.check(Plora.loraExpand(
+                plan.plan(),
+                plan.tiles().address(),
+                table.terms().address(),
+                lowRank.address(),
+                y.address(),
+                projection.bias() == null ? 0 : projection.bias().address(),
+                accumulate ? 1 : 0,
+                memory.stream()));
+        CudaLibrary.check(Plora.linear(
+                blas,
+                x.address(),
+                projection.weight().address(),
+                y.address(),
+                batch.rows(),
+                projection.inputs(),
+                projection.outputs(),
+                1,
+                memory.stream()));
+    }
+
+    @Override
+    public void projectBackward(
+            PackedProjection projection,
+            LoraTable adapters,
+            PackedBatch batch,
+            Tensor x,
+            Tensor lowRank,
+            Tensor dY,
+            @Nullable Tensor dX) {
+        check.projectBackward(projection, adapters, batch, x, lowRank, dY, dX);
+        if (!start(batch)) {
+            return;
+        }
+        DeviceTables.DeviceTable table = tables.of(projection, adapters);
+        LoraPlans.DevicePlan plan = plans.of(table.shape());
+        long sums = workspace.ofBytes(plan.plan().workspaceBytes());
+        CudaLibrary.check(Plora.loraGradientB(
+                plan.plan(),
+                plan.tiles().address(),
+                table.terms().address(),
+                lowRank.address(),
+                dY.address(),
+                sums,
+                memory.stream()));
+        CudaLibrary.check(Plora.loraGradientAx(
+                plan.plan(),
+                plan.tiles().address(),
+                table.terms().address(),
+                rows.dropoutKeys(),
+                x.address(),
+                dX == null ? 0 : dX.address(),
+                0,
+                sums,
+                memory.stream()));
+        if (dX != null) {
+            CudaLibrary.check(Plora.linearBackward(
+                    blas,
+                    dY.address(),
+                    projection.weight().address(),
+                    dX.address(),
+                    batch.rows(),
+                    projection.inputs(),
+                    projection.outputs(),
+                    1,
+                    memory.stream()));
+        }
+    }
+
+    @Override
+    public void rotary(AttentionShape shape, Tensor table, PackedBatch batch, Tensor qkv, boolean inverse) {
+        check.rotary(shape, table, batch, qkv);
+        if (start(batch)) {
+            try (Plora.Heads heads = heads(shape)) {
+                CudaLibrary.check(Plora.rotary(
+                        heads,
+                        table.address(),
+                        rows.positions(),
+                        qkv.address(),
+                        batch.rows(),
+                        inverse ? 1 : 0,
+                        memory.stream()));
+            }
+        }
+    }
+
+    private static Plora.Heads heads(AttentionShape shape) {
+        Plora.Heads heads = new Plora.Heads();
+        heads.heads(shape.heads());
+        heads.kvHeads(shape.kvHeads());
+        heads.headSize(shape.headSize());
+        return heads;
+    }
+
+    @Override
+    public void attention(AttentionShape shape, PackedBatch batch, Tensor qkv, Tensor y, Tensor logSumExp) {
+        check.attention(shape, batch, qkv, y, logSumExp);
+        if (start(batch)) {
+            try (Plora.Heads heads = heads(shape)) {
+                CudaLibrary.check(Plora.attention(
+                        heads,
+                        rows.attentionTiles(),
+                        rows.attentionTileCount(),
+                        qkv.address(),
+                        y.address(),
+                        logSumExp.address(),
+                        memory.stream()));
+            }
+        }
+    }
+
+    @Override
+    public void attentionBackward(
+            AttentionShape shape, PackedBatch batch, Tensor qkv, Tensor y, Tensor logSumExp, Tensor dY, Tensor dQkv) {
+        check.attentionBackward(shape, batch, qkv, y, logSumExp, dY, dQkv);
+        if (start(batch)) {
+            try (Plora.Heads heads = heads(shape)) {
+                CudaLibrary.check(Plora.attentionBackward(
+                        heads,
+                        rows.attentionTiles(),
+                        rows.attentionTileCount(),
+                        batch.rows(),
+                        qkv.address(),
+                        y.address(),
+                        logSumExp.address(),
+                        dY.address(),
+                        dQkv.address(),
+                        workspace.ofBytes((long) batch.rows() * shape.heads() * Float.BYTES),
+                        memory.stream()));
+            }
+        }
+    }
+
+    @Override
+    public void swiGlu(Tensor gateUp, PackedBatch batch, Tensor y) {
+        check.swiGlu(gateUp, batch, y);
+        if (batch.rows() > 0) {
+            CudaLibrary.check(
+                    Plora.swiGlu(gateUp.address(), y.address(), batch.rows(), (int) y.dim(1), memory.stream()));
+        }
+    }
+
+    @Override
+    public void swiGluBackward(Tensor gateUp, Tensor dY, PackedBatch batch, Tensor dGateUp) {
+        check.swiGluBackward(gateUp, dY, batch, dGateUp);
+        if (batch.rows() > 0) {
+            CudaLibrary.check(Plora.swiGluBackward(
+                    gateUp.address(), dY.address(), dGateUp.address(), batch.rows(), (int) dY.dim(1), memory.stream()));
+        }
+    }
+
+    @Override
+    public void crossEntropy(Tensor x, Tensor weight, PackedBatch batch, Tensor losses, @Nullable Tensor dX) {
+        check.crossEntropy(x, weight, batch, losses, dX);
+        if (!start(batch)) {
+            return;
+        }
+        int vocabulary = (int) weight.dim(0);
+        int hidden = (int) weight.dim(1);
+        int chunkRows = Math.min(lossChunkRows(vocabulary), batch.rows());
+        CudaLibrary.check(Plora.crossEntropy(
+                blas,
+                x.address(),
+                weight.address(),
+                rows.targetRows(),
+                rows.targetCount(),
+                rows.targets(),
+                rows.lossWeights(),
+                batch.rows(),
+                hidden,
+                vocabulary,
+                chunkRows,
+                losses.address(),
+                dX == null ? 0 : dX.address(),
+                workspace.ofBytes(Plora.crossEntropyWorkspace(chunkRows, hidden, vocabulary)),
+                memory.stream()));
+    }
+
+    @Override
+    public void logits(Tensor x, Tensor weight, PackedBatch batch, Tensor y) {
+        check.logits(x, weight, batch, y);
+        if (batch.rows() > 0) {
+            CudaLibrary.check(Plora.logits(
+                    blas,
+                    x.address(),
+                    weight.address(),
+                    y.address(),
+                    batch.rows(),
+                    (int) weight.dim(1),
+                    (int) weight.dim(0),
+                    memory.stream()));
+        }
+    }
+
+    @Override
+    public double[] optimize(List<OptimizerStep> steps) {
+        check.optimize(steps);
+        return optimizer.optimize(steps);
+    }
+
+    /** Waits for all work that has been enqueued. */
+    public void synchronize() {
+        memory.synchronize();
+    }
+
+    /** To be called on the thread that opened these kernels; gives all memory back. */
+    @Override
+    public void close() {
+        if (!closed) {
+            closed = true;
+            memory.synchronize();
+            CudaLibrary.check(Plora.destroyBlas(blas));
+            memory.close();
+        }
+    }
+}

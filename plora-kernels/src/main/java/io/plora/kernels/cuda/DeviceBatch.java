@@ -1,0 +1,142 @@
+package io.plora.kernels.cuda;
+
+import io.plora.kernels.PackedBatch;
+import io.plora.kernels.Tensor;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import org.bytedeco.javacpp.IntPointer;
+import org.bytedeco.javacpp.Pointer;
+import org.jspecify.annotations.Nullable;
+
+/** The rows of the current batch on the device: one copy a batch, whatever reads it. */
+final class DeviceBatch {
+    private static final int ALIGNMENT = 16;
+
+    private final DeviceMemory memory;
+    private final Workspace rowMemory;
+    private ByteBuffer staging = ByteBuffer.allocateDirect(1 << 16).order(ByteOrder.nativeOrder());
+    private @Nullable PackedBatch batch;
+    private @Nullable Tensor attentionTiles;
+    private int attentionTileCount;
+    private int targetCount;
+    private long tokens;
+    private long positions;
+    private long targets;
+    private long lossWeights;
+    private long targetRows;
+    private long dropoutKeys;
+
+    DeviceBatch(DeviceMemory memory) {
+        this.memory = memory;
+        this.rowMemory = new Workspace(memory);
+    }
+
+    boolean is(PackedBatch other) {
+        return batch == other;
+    }
+
+    void start(PackedBatch next) {
+        batch = null;
+        copyRows(next);
+        planAttention(next);
+        batch = next;
+    }
+
+    private void copyRows(PackedBatch next) {
+        int ints = aligned(next.rows() * Integer.BYTES);
+        int bytes = 5 * ints + aligned(next.rows() * Long.BYTES);
+        if (staging.capacity() < bytes) {
+            staging = ByteBuffer.allocateDirect(2 * bytes).order(ByteOrder.nativeOrder());
+        }
+        staging.clear();
+        targetCount = 0;
+        for (int sequence = 0; sequence < next.sequences(); sequence++) {
+            for (int row = next.sequenceStart(sequence); row < next.sequenceEnd(sequence); row++) {
+                int at = row * Integer.BYTES;
+                staging.putInt(at, next.token(row));
+                staging.putInt(ints + at, row - next.sequenceStart(sequence));
+                staging.putInt(2 * ints + at, next.target(row));
+                staging.putFloat(3 * ints + at, next.lossWeight(row));
+                if (next.target(row) >= 0) {
+                    staging.putInt(4 * ints + targetCount++ * Integer.BYTES, row);
+                }
+                if (next.hasDropout()) {
+                    staging.putLong(5 * ints + row * Long.BYTES, next.dropoutKey(row));
+                }
+            }
+        }
+        tokens = rowMemory.ofBytes(bytes);
+        positions = tokens + ints;
+        targets = positions + ints;
+        lossWeights = targets + ints;
+        targetRows = lossWeights + ints;
+        dropoutKeys = next.hasDropout() ? targetRows + ints : 0;
+        memory.copyIn(tokens, new Pointer(staging).address(), bytes);
+    }
+
+    private static int aligned(int bytes) {
+        return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    }
+
+    private void planAttention(PackedBatch next) {
+        if (attentionTiles != null) {
+            memory.arena().release(attentionTiles);
+            attentionTiles = null;
+        }
+        int[] starts = new int[next.sequences() + 1];
+        for (int sequence = 0; sequence < next.sequences(); sequence++) {
+            starts[sequence] = next.sequenceStart(sequence);
+        }
+        starts[next.sequences()] = next.rows();
+        try (IntPointer sequenceStarts = new IntPointer(starts);
+                IntPointer count = new IntPointer(1)) {
+            CudaLibrary.check(Plora.attentionPlan(sequenceStarts, next.sequences(), null, 0, count));
+            attentionTileCount = count.get();
+            int capacity = 2 * attentionTileCount;
+            try (Plora.AttentionTiles tiles = new Plora.AttentionTiles(Math.max(1, capacity))) {
+                CudaLibrary.check(Plora.attentionPlan(sequenceStarts, next.sequences(), tiles, capacity, count));
+                attentionTiles = memory.upload(tiles, capacity);
+            }
+        }
+    }
+
+    long tokens() {
+        return tokens;
+    }
+
+    /** Of each row within its sequence. */
+    long positions() {
+        return positions;
+    }
+
+    long targets() {
+        return targets;
+    }
+
+    long lossWeights() {
+        return lossWeights;
+    }
+
+    /** The rows that have a target, {@link #targetCount} of them. */
+    long targetRows() {
+        return targetRows;
+    }
+
+    int targetCount() {
+        return targetCount;
+    }
+
+    /** 0 where the batch has no dropout. */
+    long dropoutKeys() {
+        return dropoutKeys;
+    }
+
+    long attentionTiles() {
+        return attentionTiles == null ? 0 : attentionTiles.address();
+    }
+
+    /** Tiles of queries, and as many of keys. */
+    int attentionTileCount() {
+        return attentionTileCount;
+    }
+}

@@ -1,0 +1,28 @@
+package io.plora.kernels.cuda;
+
+import io.plora.kernels.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/** Memory that calls on one stream share one after another; grows to the largest wish. */
+final class Workspace {
+    private final DeviceMemory memory;
+    private @Nullable Tensor tensor;
+
+    Workspace(DeviceMemory memory) {
+        this.memory = memory;
+    }
+
+    /** Address of at least so many bytes; what an earlier call gave is given up. */
+    long ofBytes(long bytes) {
+        Tensor current = tensor;
+        if (current == null || current.bytes() < bytes) {
+            if (current != null) {
+                tensor = null;
+                memory.arena().release(current);
+            }
+            current = memory.take(Math.max(1, bytes));
+            tensor = current;
+        }
+        return current.address();
+    }
+}
