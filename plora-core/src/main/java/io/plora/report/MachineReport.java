@@ -1,6 +1,7 @@
 package io.plora.report;
 
 import io.plora.kernels.cpu.CpuKernels;
+import io.plora.kernels.cuda.CudaKernels;
 import java.lang.management.ManagementFactory;
 import java.util.LinkedHashMap;
 import java.util.Locale;
@@ -31,7 +32,8 @@ public final class MachineReport {
         report.entries.put("Memory", memory());
         report.addNd4j();
         report.entries.put("CPU kernels", CpuKernels.unavailableReason().orElse("available (float32, OpenBLAS)"));
-        report.entries.put("CUDA kernels", "not in this build");
+        report.entries.put(
+                "CUDA kernels", CudaKernels.unavailableReason().orElse("available (bf16, cuBLAS at run time)"));
         return report;
     }
 

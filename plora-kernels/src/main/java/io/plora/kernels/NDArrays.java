@@ -1,29 +1,79 @@
 package io.plora.kernels;
 
 import java.util.Arrays;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.Properties;
 import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.LongPointer;
+import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.indexer.LongIndexer;
 import org.nd4j.linalg.api.buffer.DataBuffer;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
 
-/** The edge to ND4J: host tensors of float32 and double precision as arrays, and arrays as tensors. */
+/** The edge to ND4J: tensors as arrays, and arrays as host tensors. */
 public final class NDArrays {
     private NDArrays() {}
 
     /**
-     * An array over a host tensor's memory: what is written through one is seen by the other. The array keeps the memory
-     * reachable. Needs ND4J's CPU backend.
+     * An array over a tensor's memory: what is written through one is seen by the other. A tensor on the host needs ND4J's CPU
+     * backend and is kept reachable by the array; one on a GPU needs its CUDA backend, and the kernels that the tensor is from
+     * must stay open.
      *
-     * @throws IllegalStateException if the tensor is on a device or of 16 bits
+     * @throws IllegalStateException if a tensor on the host is of 16 bits, or the backend cannot reach the tensor
      */
     public static INDArray view(Tensor tensor) {
+        if (!tensor.isOnHost()) {
+            cudaUnavailableReason().ifPresent(reason -> {
+                throw new IllegalStateException("%s is no memory of the host. %s".formatted(tensor, reason));
+            });
+            return Nd4j.create(onDevice(tensor), tensor.shape());
+        }
         boolean isDouble = tensor.type() == DType.F64;
         DataBuffer buffer = isDouble
                 ? Nd4j.createBuffer(new DoublePointer(tensor.doubles()), tensor.size(), DataType.DOUBLE)
                 : Nd4j.createBuffer(new FloatPointer(tensor.floats()), tensor.size(), DataType.FLOAT);
         return Nd4j.create(buffer, tensor.shape());
+    }
+
+    /** Why ND4J cannot use a GPU in this process, or empty where it can. */
+    public static Optional<String> cudaUnavailableReason() {
+        try {
+            Properties environment = Nd4j.getExecutioner().getEnvironmentInformation();
+            String backend = String.valueOf(environment.getProperty("backend")).toUpperCase(Locale.ROOT);
+            return backend.contains("CUDA")
+                    ? Optional.empty()
+                    : Optional.of(
+                            ("ND4J computes on (%s) in this process. Maybe replace nd4j-native by nd4j-cuda on the "
+                                            + "class path.")
+                                    .formatted(backend));
+        } catch (LinkageError | RuntimeException e) {
+            return Optional.of("ND4J has no backend that works here: %s.".formatted(e));
+        }
+    }
+
+    /** A buffer over device memory that it does not own, without a copy on the host. */
+    private static DataBuffer onDevice(Tensor tensor) {
+        // kernels have no other types on a device
+        DataType type = tensor.type() == DType.BF16 ? DataType.BFLOAT16 : DataType.FLOAT;
+        return Nd4j.getDataBufferFactory()
+                .create(
+                        new Address(0),
+                        new Address(tensor.address()),
+                        type,
+                        tensor.size(),
+                        LongIndexer.create(new LongPointer((Pointer) null)));
+    }
+
+    /** Somewhere in memory that is not JavaCPP's. */
+    private static final class Address extends Pointer {
+        private Address(long address) {
+            super((Pointer) null);
+            this.address = address;
+        }
     }
 
     /** A new host tensor of an array's shape and values, of type F32 or F64. */

@@ -57,7 +57,7 @@ abstract class KernelsDifferentialTest extends TwinTest {
         });
 
         twin.assertClose("y", y);
-        twin.assertClose("inverseRms", inverseRms);
+        twin.assertExact("inverseRms", inverseRms);
         twin.assertClose("dX", dX);
     }
 
@@ -215,7 +215,7 @@ abstract class KernelsDifferentialTest extends TwinTest {
         twin.run(kernels -> kernels.crossEntropy(
                 x.in(kernels), weight.in(kernels), batch, losses.in(kernels), dX == null ? null : dX.in(kernels)));
 
-        twin.assertClose("losses", losses);
+        twin.assertExact("losses", losses);
         if (dX != null) {
             twin.assertClose("dX", dX);
         }
@@ -234,7 +234,7 @@ abstract class KernelsDifferentialTest extends TwinTest {
 
         twin.run(kernels -> kernels.logits(x.in(kernels), weight.in(kernels), batch, y.in(kernels)));
 
-        twin.assertClose("y", y);
+        twin.assertExact("y", y);
     }
 
     @ParameterizedTest
@@ -253,11 +253,11 @@ abstract class KernelsDifferentialTest extends TwinTest {
             assertThat(norms[0][i]).isCloseTo(norms[1][i], withinPercentage(0.001));
         }
         for (Optimized adapter : adapters) {
-            twin.assertClose("parameters", adapter.parameters);
+            twin.assertExact("parameters", adapter.parameters);
             adapter.assertOperandsAreParameters(twin.tested());
-            twin.assertClose("gradients", adapter.gradients);
-            twin.assertClose("firstMoment", adapter.first);
-            twin.assertClose("secondMoment", adapter.second);
+            twin.assertExact("gradients", adapter.gradients);
+            twin.assertExact("firstMoment", adapter.first);
+            twin.assertExact("secondMoment", adapter.second);
         }
     }
 

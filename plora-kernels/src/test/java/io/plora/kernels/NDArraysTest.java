@@ -67,12 +67,12 @@ class NDArraysTest {
     }
 
     @Test
-    void aDeviceTensorHasNoView() {
+    void aDeviceTensorHasNoViewWhereNd4jComputesOnTheHost() {
         Tensor tensor = Tensor.onDevice(this, 256, DType.F32, 2);
 
         assertThatIllegalStateException()
                 .isThrownBy(() -> NDArrays.view(tensor))
-                .withMessageContaining("no host tensor");
+                .withMessageContaining("ND4J computes on (CPU)");
     }
 
     private static void put(Tensor tensor, int index, double value) {

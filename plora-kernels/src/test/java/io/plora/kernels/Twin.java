@@ -17,12 +17,14 @@ final class Twin implements AutoCloseable {
     private final Kernels reference;
     private final Random random;
     private final double tolerance;
+    private final double exactTolerance;
 
-    Twin(Kernels tested, Kernels reference, Random random, double tolerance) {
+    Twin(Kernels tested, Kernels reference, Random random, double tolerance, double exactTolerance) {
         this.tested = tested;
         this.reference = reference;
         this.random = random;
         this.tolerance = tolerance;
+        this.exactTolerance = exactTolerance;
     }
 
     /** One tensor in both. */
@@ -155,6 +157,11 @@ final class Twin implements AutoCloseable {
 
     void assertClose(String name, Pair pair) {
         assertClose(name, pair, 1);
+    }
+
+    /** As {@link #assertClose}, for results that no rounded activation has gone into. */
+    void assertExact(String name, Pair pair) {
+        assertClose(name, pair, exactTolerance / tolerance);
     }
 
     /**

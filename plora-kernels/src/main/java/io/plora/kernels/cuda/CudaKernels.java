@@ -5,6 +5,7 @@ import io.plora.kernels.AttentionShape;
 import io.plora.kernels.DType;
 import io.plora.kernels.Kernels;
 import io.plora.kernels.LoraTable;
+import io.plora.kernels.NDArrays;
 import io.plora.kernels.OperandCheck;
 import io.plora.kernels.OptimizerStep;
 import io.plora.kernels.PackedBatch;
@@ -56,11 +57,16 @@ public final class CudaKernels implements Kernels {
             throw new IllegalStateException(reason);
         });
         device = new Nd4jDevice(number);
-        memory = new DeviceMemory(device, bytes);
-        workspace = new Workspace(memory);
         Plora.Device properties = new Plora.Device();
         CudaLibrary.check(Plora.deviceQuery(properties));
-        blas = openBlas();
+        memory = new DeviceMemory(device, bytes);
+        workspace = new Workspace(memory);
+        try {
+            blas = openBlas();
+        } catch (RuntimeException | Error e) {
+            memory.close();
+            throw e;
+        }
         rows = new DeviceBatch(memory);
         tables = new DeviceTables(memory);
         plans = new LoraPlans(memory, properties);
@@ -78,7 +84,7 @@ public final class CudaKernels implements Kernels {
 
     /** Why these kernels cannot run here and what to do, or empty where they can. */
     public static Optional<String> unavailableReason() {
-        return CudaLibrary.unavailableReason().or(Nd4jDevice::unavailableReason);
+        return CudaLibrary.unavailableReason().or(NDArrays::cudaUnavailableReason);
     }
 
     /** Bytes of a GPU that nobody has taken. */

@@ -1,8 +1,5 @@
 package io.plora.kernels.cuda;
 
-import java.util.Locale;
-import java.util.Optional;
-import java.util.Properties;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerPointer;
 import org.nd4j.linalg.api.memory.enums.MemoryKind;
@@ -33,22 +30,6 @@ final class Nd4jDevice {
         NativeOps operations = NativeOpsHolder.getInstance().getDeviceNativeOps();
         Pointer pointerToStream = operations.lcExecutionStream(operations.defaultLaunchContext());
         this.stream = new PointerPointer<>(pointerToStream).get(0).address();
-    }
-
-    /** Why ND4J cannot use a GPU in this process, or empty where it can. */
-    static Optional<String> unavailableReason() {
-        try {
-            Properties environment = Nd4j.getExecutioner().getEnvironmentInformation();
-            String backend = String.valueOf(environment.getProperty("backend")).toUpperCase(Locale.ROOT);
-            return backend.contains("CUDA")
-                    ? Optional.empty()
-                    : Optional.of(
-                            ("ND4J computes on (%s) in this process. Maybe replace nd4j-native by nd4j-cuda on the "
-                                            + "class path.")
-                                    .formatted(backend));
-        } catch (LinkageError | RuntimeException e) {
-            return Optional.of("ND4J has no backend that works here: %s.".formatted(e));
-        }
     }
 
     String name() {

@@ -1,0 +1,26 @@
+package io.plora.kernels;
+
+import io.plora.kernels.cuda.CudaKernels;
+import org.junit.jupiter.api.Assumptions;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** For tests that need a GPU. */
+final class Gpu {
+    private static final Logger LOGGER = LoggerFactory.getLogger(Gpu.class);
+    private static final long ARENA = 2L << 30;
+
+    private Gpu() {}
+
+    /** Skips the calling test where there is none, and says why. */
+    static void assumeAvailable() {
+        CudaKernels.unavailableReason().ifPresent(reason -> {
+            LOGGER.warn("Skipped, as it needs a GPU: {}", reason);
+            Assumptions.abort(reason);
+        });
+    }
+
+    static Kernels kernels() {
+        return new CudaKernels(0, ARENA);
+    }
+}
