@@ -25,9 +25,10 @@ import io.plora.space.TargetModule;
  *       attention, its residual, second norm, gate and up, their product; the norms' inverse RMS and the attention's
  *       log-sum-exp; and {@code a r} for each module. Under {@link ActivationPolicy#RECOMPUTE_POINTWISE} without
  *       {@code a (2 H + F)}, norms and product; under {@link ActivationPolicy#KEEP_LAYER_INPUTS} only {@code a H}
- *   <li>token, once: {@code a (4 H + (Q + 2 K) + Q + 3 F) + 2 p}: last residual, final norm, gradients of both,
- *       gradients of q/k/v, attention, gate and up and their product, inverse RMS and loss; and what is computed again,
- *       one norm and product or one layer. Devices split Q, K, F and heads; the residual stream, norms and low-rank
+ *       and the down projection's {@code a r}
+ *   <li>token, once: {@code a (4 H + max(3 F, (Q + 2 K) + Q)) + 2 p}: last residual, final norm, gradients of both,
+ *       gradients of gate and up and their product or, in the same memory, of q/k/v and attention, inverse RMS and
+ *       loss; and what is computed again, one norm and product or one layer. Devices split Q, K, F and heads; the residual stream, norms and low-rank
  *       activations are whole on each
  * </ul>
  *
@@ -181,8 +182,17 @@ public record MemoryModel(
     public long tokenBytes(LoraConfig config, int degree) {
         TokenMemory token =
                 new TokenMemory(new ModelShard(model, degree), activationType, parameterType, activationPolicy);
-        long lowRank = (long) config.rank() * config.targetModules().size() * activationType.bytes();
-        int lowRankLayers = activationPolicy == ActivationPolicy.KEEP_LAYER_INPUTS ? 1 : model.layers();
-        return token.perLayer() * model.layers() + token.outside() + lowRank * lowRankLayers;
+        long lowRank = (long) config.rank() * activationType.bytes() * keptLowRankTerms(config);
+        return token.perLayer() * model.layers() + token.outside() + lowRank;
+    }
+
+    /** Terms whose low-rank activations are in memory, over all layers. */
+    private long keptLowRankTerms(LoraConfig config) {
+        long modules = config.targetModules().size();
+        if (activationPolicy != ActivationPolicy.KEEP_LAYER_INPUTS) {
+            return modules * model.layers();
+        }
+        long down = config.targetModules().contains(TargetModule.DOWN_PROJ) ? 1 : 0;
+        return (modules - down) + down * model.layers();
     }
 }

@@ -99,7 +99,7 @@ record PassCosts(
         return new PassCosts(0, 0, 0, 0, bytes, 0, 0, 0, 0, 0, 3);
     }
 
-    /** All but the frozen product of down; its low-rank activations are needed. */
+    /** All but the down projection; how many of the low-rank operations are its own, the work does not tell. */
     private static PassCosts forwardAgain(ModelShard shard, WeightFormat format) {
         PassCosts all = forward(shard, format);
         long down = shard.matrix(TargetModule.DOWN_PROJ);
@@ -111,11 +111,11 @@ record PassCosts(
                 all.attentionOperations,
                 all.pointwiseBytes,
                 all.lowRankPasses,
-                all.lowRankTokenBytes,
+                all.lowRankTokenBytes - ACTIVATION * (shard.intermediate() + 2.0 * shard.hidden()),
                 all.lowRankParameterBytes,
                 all.reductions - 1,
-                all.gathers,
-                all.kernels - 1);
+                all.gathers - 1,
+                all.kernels - 3);
     }
 
     private static double weightBytes(ModelShard shard, WeightFormat format) {

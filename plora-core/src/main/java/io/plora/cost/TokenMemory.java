@@ -19,7 +19,9 @@ record TokenMemory(ModelShard shard, DType activationType, DType parameterType, 
 
     /** Kept or needed once. */
     long outside() {
-        long gradients = 4L * shard.hidden() + shard.qkv() + shard.query() + 3L * shard.intermediate();
+        // gradients of the feed-forward block and of the attention block are not needed at once
+        long block = Math.max(3L * shard.intermediate(), (long) shard.qkv() + shard.query());
+        long gradients = 4L * shard.hidden() + block;
         return gradients * activationType.bytes() + 2L * parameterType.bytes() + recomputed();
     }
 

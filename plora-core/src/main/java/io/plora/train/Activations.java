@@ -1,74 +1,104 @@
 package io.plora.train;
 
-import io.plora.kernels.DType;
+import io.plora.cost.ActivationPolicy;
 import io.plora.kernels.Kernels;
+import io.plora.kernels.PackedBatch;
 import io.plora.kernels.Tensor;
 import io.plora.model.ModelConfig;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Memory of the activations of one pass and of its backward pass, for up to a number of rows T; laid out once, reused. */
+/**
+ * Memory of the activations of one pass and of its backward pass, for up to a number of rows T; laid out once, reused. What
+ * the policy computes again lies in memory that all layers share. {@link io.plora.cost.MemoryModel} predicts its size.
+ */
 final class Activations {
 
-    /** What one layer keeps for its backward pass. */
-    static final class Layer {
-        final Tensor input; // (T, H)
-        final Tensor inputInverseRms; // (T)
+    /** What norms and SwiGLU give. */
+    static final class Pointwise {
         final Tensor inputNormed; // (T, H)
+        final Tensor middleNormed; // (T, H)
+        final Tensor activated; // (T, F)
+
+        private Pointwise(Memory memory, boolean oneNorm) {
+            inputNormed = memory.activation(memory.model.hiddenSize());
+            middleNormed = oneNorm ? inputNormed : memory.activation(memory.model.hiddenSize());
+            activated = memory.activation(memory.model.intermediateSize());
+        }
+    }
+
+    /** What a layer's products, attention and norms leave for its backward pass. */
+    static final class Inner {
+        final Tensor inputInverseRms; // (T)
         final Tensor qkv; // (T, (heads + 2 kvHeads) headSize), rotated
         final Tensor attention; // (T, heads headSize)
         final Tensor logSumExp; // (T, heads)
         final Tensor middle; // (T, H), after attention
         final Tensor middleInverseRms; // (T)
-        final Tensor middleNormed; // (T, H)
         final Tensor gateUp; // (T, 2 F)
-        final Tensor activated; // (T, F)
-        final LowRank qkvLowRank;
-        final LowRank oLowRank;
-        final LowRank gateUpLowRank;
-        final LowRank downLowRank;
+        final Tensor qkvLowRank;
+        final Tensor oLowRank;
+        final Tensor gateUpLowRank;
 
-        private Layer(Kernels kernels, ModelConfig model, long rows) {
-            DType type = kernels.activationType();
-            DType statistic = kernels.parameterType();
-            input = kernels.allocate(type, rows, model.hiddenSize());
-            inputInverseRms = kernels.allocate(statistic, rows);
-            inputNormed = kernels.allocate(type, rows, model.hiddenSize());
-            qkv = kernels.allocate(type, rows, model.attentionShape().qkvSize());
-            attention = kernels.allocate(type, rows, model.attentionShape().outputSize());
-            logSumExp = kernels.allocate(statistic, rows, model.heads());
-            middle = kernels.allocate(type, rows, model.hiddenSize());
-            middleInverseRms = kernels.allocate(statistic, rows);
-            middleNormed = kernels.allocate(type, rows, model.hiddenSize());
-            gateUp = kernels.allocate(type, rows, 2L * model.intermediateSize());
-            activated = kernels.allocate(type, rows, model.intermediateSize());
-            qkvLowRank = new LowRank(kernels);
-            oLowRank = new LowRank(kernels);
-            gateUpLowRank = new LowRank(kernels);
-            downLowRank = new LowRank(kernels);
+        private Inner(Memory memory) {
+            ModelConfig model = memory.model;
+            inputInverseRms = memory.statistic();
+            qkv = memory.activation(model.attentionShape().qkvSize());
+            attention = memory.activation(model.attentionShape().outputSize());
+            logSumExp = memory.statistic(model.heads());
+            middle = memory.activation(model.hiddenSize());
+            middleInverseRms = memory.statistic();
+            gateUp = memory.activation(2L * model.intermediateSize());
+            qkvLowRank = memory.lowRank(memory.lowRank.qkv());
+            oLowRank = memory.lowRank(memory.lowRank.o());
+            gateUpLowRank = memory.lowRank(memory.lowRank.gateUp());
         }
     }
 
-    /** Low-rank activations of one projection; grows to what a group needs. */
-    static final class LowRank {
+    /**
+     * One layer; what is inside may be shared with others.
+     *
+     * @param input (T, H)
+     * @param downLowRank never shared: the down projection is not computed again
+     */
+    record Layer(Tensor input, Inner inner, Pointwise pointwise, Tensor downLowRank) {}
+
+    /** Allocates, and remembers what. */
+    private static final class Memory {
         private final Kernels kernels;
-        private Tensor tensor;
+        private final ModelConfig model;
+        private final long rows;
+        private final LowRankSizes lowRank;
 
-        private LowRank(Kernels kernels) {
+        private Memory(Kernels kernels, ModelConfig model, long rows, LowRankSizes lowRank) {
             this.kernels = kernels;
-            this.tensor = kernels.allocate(kernels.activationType(), 0);
+            this.model = model;
+            this.rows = rows;
+            this.lowRank = lowRank;
         }
 
-        Tensor ofSize(long size) {
-            if (tensor.size() < size) {
-                tensor = kernels.allocate(kernels.activationType(), size);
-            }
-            return tensor;
+        private Tensor activation(long columns) {
+            return kernels.allocate(kernels.activationType(), rows, columns);
+        }
+
+        private Tensor statistic() {
+            return kernels.allocate(kernels.parameterType(), rows);
+        }
+
+        private Tensor statistic(long columns) {
+            return kernels.allocate(kernels.parameterType(), rows, columns);
+        }
+
+        private Tensor lowRank(long size) {
+            return kernels.allocate(kernels.activationType(), size);
         }
     }
 
-    final long rows;
-    final List<Layer> layers = new ArrayList<>();
+    private final long rows;
+    private final LowRankSizes lowRank;
+
+    final ActivationPolicy policy;
+    final List<Layer> layers;
     final Tensor output; // (T, H), after the last layer
     final Tensor outputInverseRms; // (T)
     final Tensor outputNormed; // (T, H)
@@ -80,26 +110,48 @@ final class Activations {
     final Tensor dGateUp; // (T, 2 F)
     final Tensor dActivated; // (T, F)
 
-    Activations(Kernels kernels, ModelConfig model, long rows) {
+    /** @param lowRank room for low-rank activations, in each layer */
+    Activations(Kernels kernels, ModelConfig model, ActivationPolicy policy, long rows, LowRankSizes lowRank) {
+        this.policy = policy;
         this.rows = rows;
-        DType type = kernels.activationType();
-        for (int layer = 0; layer < model.layers(); layer++) {
-            layers.add(new Layer(kernels, model, rows));
-        }
-        output = kernels.allocate(type, rows, model.hiddenSize());
-        outputInverseRms = kernels.allocate(kernels.parameterType(), rows);
-        outputNormed = kernels.allocate(type, rows, model.hiddenSize());
-        losses = kernels.allocate(kernels.parameterType(), rows);
-        dResidual = kernels.allocate(type, rows, model.hiddenSize());
-        dHidden = kernels.allocate(type, rows, model.hiddenSize());
+        this.lowRank = lowRank;
+        Memory memory = new Memory(kernels, model, rows, lowRank);
+        layers = layers(memory, policy);
+        output = memory.activation(model.hiddenSize());
+        outputInverseRms = memory.statistic();
+        outputNormed = memory.activation(model.hiddenSize());
+        losses = memory.statistic();
+        dResidual = memory.activation(model.hiddenSize());
+        dHidden = memory.activation(model.hiddenSize());
         // the gradients of the feed-forward block and those of the attention block are never needed at once
         long intermediate = model.intermediateSize();
         long qkv = model.attentionShape().qkvSize();
         long attended = model.attentionShape().outputSize();
-        Tensor scratch = kernels.allocate(type, rows * Math.max(3 * intermediate, qkv + attended));
+        Tensor scratch = memory.activation(Math.max(3 * intermediate, qkv + attended));
         dGateUp = scratch.view(0, rows, 2 * intermediate);
         dActivated = scratch.view(rows * 2 * intermediate, rows, intermediate);
         dQkv = scratch.view(0, rows, qkv);
         dAttention = scratch.view(rows * qkv, rows, attended);
+    }
+
+    private static List<Layer> layers(Memory memory, ActivationPolicy policy) {
+        boolean sharesInner = policy == ActivationPolicy.KEEP_LAYER_INPUTS;
+        boolean sharesPointwise = policy != ActivationPolicy.KEEP_ALL;
+        boolean oneNorm = policy == ActivationPolicy.RECOMPUTE_POINTWISE;
+        List<Layer> layers = new ArrayList<>();
+        for (int i = 0; i < memory.model.layers(); i++) {
+            boolean first = i == 0;
+            layers.add(new Layer(
+                    memory.activation(memory.model.hiddenSize()),
+                    sharesInner && !first ? layers.get(0).inner() : new Inner(memory),
+                    sharesPointwise && !first ? layers.get(0).pointwise() : new Pointwise(memory, oneNorm),
+                    memory.lowRank(memory.lowRank.down())));
+        }
+        return List.copyOf(layers);
+    }
+
+    /** Whether a batch can be computed in this memory. */
+    boolean holds(PackedBatch batch, LowRankSizes needed) {
+        return batch.rows() <= rows && lowRank.holds(needed);
     }
 }

@@ -1,5 +1,6 @@
 package io.plora.train;
 
+import io.plora.cost.ActivationPolicy;
 import io.plora.kernels.AttentionShape;
 import io.plora.kernels.Kernels;
 import io.plora.kernels.LoraTable;
@@ -18,19 +19,22 @@ final class Decoder {
     private final ModelConfig model;
     private final DecoderWeights weights;
     private final Kernels kernels;
+    private final ActivationPolicy policy;
     private @Nullable Activations activations;
 
-    Decoder(ModelConfig model, DecoderWeights weights, Kernels kernels) {
+    Decoder(ModelConfig model, DecoderWeights weights, Kernels kernels, ActivationPolicy policy) {
         this.model = model;
         this.weights = weights;
         this.kernels = kernels;
+        this.policy = policy;
     }
 
-    /** Makes room for batches of up to so many rows. */
-    private Activations activations(long rows) {
-        if (activations == null || activations.rows < rows) {
-            activations = null; // lets go of the old memory before the new is taken
-            activations = new Activations(kernels, model, rows);
+    /** Memory for a batch: what there is, if it is large enough. */
+    private Activations activations(PackedBatch batch, GroupTables tables) {
+        LowRankSizes needed = LowRankSizes.of(tables.layer(0), batch, kernels.activationType());
+        if (activations == null || !activations.holds(batch, needed)) {
+            release(); // lets go of the old memory before the new is taken
+            activations = new Activations(kernels, model, policy, batch.rows(), needed);
         }
         return activations;
     }
@@ -47,7 +51,7 @@ final class Decoder {
 
     /** As {@link #losses}, where the kernels compute; overwritten by the next pass. */
     Tensor rowLosses(PackedBatch batch, GroupTables tables) {
-        Activations a = activations(batch.rows());
+        Activations a = activations(batch, tables);
         forward(a, batch, tables);
         kernels.crossEntropy(a.outputNormed, weights.lmHead(), batch, a.losses, null);
         return a.losses.rows(0, batch.rows());
@@ -55,7 +59,7 @@ final class Decoder {
 
     /** As {@link #losses}, and adds the gradients of the weighted losses to the adapters' gradients. */
     float[] lossesAndGradients(PackedBatch batch, GroupTables tables) {
-        Activations a = activations(batch.rows());
+        Activations a = activations(batch, tables);
         forward(a, batch, tables);
         kernels.crossEntropy(a.outputNormed, weights.lmHead(), batch, a.losses, a.dHidden);
         backward(a, batch, tables);
@@ -64,7 +68,7 @@ final class Decoder {
 
     /** Logits of every row, (T, V). */
     float[] logits(PackedBatch batch, GroupTables tables) {
-        Activations a = activations(batch.rows());
+        Activations a = activations(batch, tables);
         forward(a, batch, tables);
         Tensor logits = kernels.allocate(kernels.parameterType(), batch.rows(), model.vocabularySize());
         kernels.logits(a.outputNormed, weights.lmHead(), batch, logits);
@@ -72,30 +76,59 @@ final class Decoder {
     }
 
     private void forward(Activations a, PackedBatch batch, GroupTables tables) {
-        kernels.embed(weights.embedding(), batch, a.layers.get(0).input);
+        kernels.embed(weights.embedding(), batch, a.layers.get(0).input());
         for (int i = 0; i < model.layers(); i++) {
-            Tensor next = i + 1 < model.layers() ? a.layers.get(i + 1).input : a.output;
-            forward(weights.layers().get(i), tables.layer(i), a.layers.get(i), batch, next);
+            Activations.Layer layer = a.layers.get(i);
+            Tensor next = i + 1 < model.layers() ? a.layers.get(i + 1).input() : a.output;
+            forward(weights.layers().get(i), tables.layer(i), layer, batch);
+            copyRows(layer.inner().middle, next, batch);
+            project(
+                    weights.layers().get(i).down(),
+                    tables.layer(i).down(),
+                    batch,
+                    layer.pointwise().activated,
+                    layer.downLowRank(),
+                    next,
+                    true);
         }
         kernels.rmsNorm(
                 a.output, weights.finalNorm(), model.rmsNormEpsilon(), batch, a.outputNormed, a.outputInverseRms);
     }
 
-    private void forward(
-            DecoderWeights.Layer w, GroupTables.Layer t, Activations.Layer a, PackedBatch batch, Tensor next) {
+    /** A layer up to its down projection. */
+    private void forward(DecoderWeights.Layer w, GroupTables.Layer t, Activations.Layer layer, PackedBatch batch) {
         AttentionShape shape = model.attentionShape();
-        double epsilon = model.rmsNormEpsilon();
-        kernels.rmsNorm(a.input, w.inputNorm(), epsilon, batch, a.inputNormed, a.inputInverseRms);
-        project(w.qkv(), t.qkv(), batch, a.inputNormed, a.qkvLowRank, a.qkv, false);
-        kernels.rotary(shape, weights.rotary(), batch, a.qkv, false);
-        kernels.attention(shape, batch, a.qkv, a.attention, a.logSumExp);
-        copyRows(a.input, a.middle, batch);
-        project(w.o(), t.o(), batch, a.attention, a.oLowRank, a.middle, true);
-        kernels.rmsNorm(a.middle, w.postNorm(), epsilon, batch, a.middleNormed, a.middleInverseRms);
-        project(w.gateUp(), t.gateUp(), batch, a.middleNormed, a.gateUpLowRank, a.gateUp, false);
-        kernels.swiGlu(a.gateUp, batch, a.activated);
-        copyRows(a.middle, next, batch);
-        project(w.down(), t.down(), batch, a.activated, a.downLowRank, next, true);
+        Activations.Inner inner = layer.inner();
+        Activations.Pointwise pointwise = layer.pointwise();
+        normInput(w, layer, batch);
+        project(w.qkv(), t.qkv(), batch, pointwise.inputNormed, inner.qkvLowRank, inner.qkv, false);
+        kernels.rotary(shape, weights.rotary(), batch, inner.qkv, false);
+        kernels.attention(shape, batch, inner.qkv, inner.attention, inner.logSumExp);
+        copyRows(layer.input(), inner.middle, batch);
+        project(w.o(), t.o(), batch, inner.attention, inner.oLowRank, inner.middle, true);
+        normMiddle(w, layer, batch);
+        project(w.gateUp(), t.gateUp(), batch, pointwise.middleNormed, inner.gateUpLowRank, inner.gateUp, false);
+        kernels.swiGlu(inner.gateUp, batch, pointwise.activated);
+    }
+
+    private void normInput(DecoderWeights.Layer w, Activations.Layer layer, PackedBatch batch) {
+        kernels.rmsNorm(
+                layer.input(),
+                w.inputNorm(),
+                model.rmsNormEpsilon(),
+                batch,
+                layer.pointwise().inputNormed,
+                layer.inner().inputInverseRms);
+    }
+
+    private void normMiddle(DecoderWeights.Layer w, Activations.Layer layer, PackedBatch batch) {
+        kernels.rmsNorm(
+                layer.inner().middle,
+                w.postNorm(),
+                model.rmsNormEpsilon(),
+                batch,
+                layer.pointwise().middleNormed,
+                layer.inner().middleInverseRms);
     }
 
     private void project(
@@ -103,17 +136,10 @@ final class Decoder {
             LoraTable table,
             PackedBatch batch,
             Tensor x,
-            Activations.LowRank lowRank,
+            Tensor lowRank,
             Tensor y,
             boolean accumulate) {
-        kernels.project(
-                projection,
-                table,
-                batch,
-                x,
-                lowRank.ofSize(table.lowRankSize(batch, kernels.activationType())),
-                y,
-                accumulate);
+        kernels.project(projection, table, batch, x, lowRank, y, accumulate);
     }
 
     private void copyRows(Tensor from, Tensor to, PackedBatch batch) {
@@ -124,7 +150,13 @@ final class Decoder {
         kernels.zero(a.dResidual.rows(0, batch.rows()));
         kernels.rmsNormBackward(a.output, weights.finalNorm(), a.outputInverseRms, a.dHidden, batch, a.dResidual);
         for (int i = model.layers() - 1; i >= 0; i--) {
-            backward(weights.layers().get(i), tables.layer(i), a.layers.get(i), a, batch, i == 0);
+            DecoderWeights.Layer w = weights.layers().get(i);
+            Activations.Layer layer = a.layers.get(i);
+            // the forward pass has left the last layer's results in the memory that layers share
+            if (policy == ActivationPolicy.KEEP_LAYER_INPUTS && i < model.layers() - 1) {
+                forward(w, tables.layer(i), layer, batch);
+            }
+            backward(w, tables.layer(i), layer, a, batch, i == 0);
         }
     }
 
@@ -132,32 +164,36 @@ final class Decoder {
     private void backward(
             DecoderWeights.Layer w,
             GroupTables.Layer t,
-            Activations.Layer l,
+            Activations.Layer layer,
             Activations a,
             PackedBatch batch,
             boolean first) {
         AttentionShape shape = model.attentionShape();
-        projectBackward(w.down(), t.down(), batch, l.activated, l.downLowRank, a.dResidual, a.dActivated);
-        kernels.swiGluBackward(l.gateUp, a.dActivated, batch, a.dGateUp);
-        projectBackward(w.gateUp(), t.gateUp(), batch, l.middleNormed, l.gateUpLowRank, a.dGateUp, a.dHidden);
-        kernels.rmsNormBackward(l.middle, w.postNorm(), l.middleInverseRms, a.dHidden, batch, a.dResidual);
-        projectBackward(w.o(), t.o(), batch, l.attention, l.oLowRank, a.dResidual, a.dAttention);
-        kernels.attentionBackward(shape, batch, l.qkv, l.attention, l.logSumExp, a.dAttention, a.dQkv);
-        kernels.rotary(shape, weights.rotary(), batch, a.dQkv, true);
-        projectBackward(w.qkv(), t.qkv(), batch, l.inputNormed, l.qkvLowRank, a.dQkv, first ? null : a.dHidden);
-        if (!first) {
-            kernels.rmsNormBackward(l.input, w.inputNorm(), l.inputInverseRms, a.dHidden, batch, a.dResidual);
+        boolean again = policy == ActivationPolicy.RECOMPUTE_POINTWISE;
+        Activations.Inner inner = layer.inner();
+        Activations.Pointwise pointwise = layer.pointwise();
+        if (again) {
+            kernels.swiGlu(inner.gateUp, batch, pointwise.activated);
         }
-    }
-
-    private void projectBackward(
-            PackedProjection projection,
-            LoraTable table,
-            PackedBatch batch,
-            Tensor x,
-            Activations.LowRank lowRank,
-            Tensor dY,
-            @Nullable Tensor dX) {
-        kernels.projectBackward(projection, table, batch, x, lowRank.ofSize(0), dY, dX);
+        kernels.projectBackward(
+                w.down(), t.down(), batch, pointwise.activated, layer.downLowRank(), a.dResidual, a.dActivated);
+        kernels.swiGluBackward(inner.gateUp, a.dActivated, batch, a.dGateUp);
+        if (again) {
+            normMiddle(w, layer, batch);
+        }
+        kernels.projectBackward(
+                w.gateUp(), t.gateUp(), batch, pointwise.middleNormed, inner.gateUpLowRank, a.dGateUp, a.dHidden);
+        kernels.rmsNormBackward(inner.middle, w.postNorm(), inner.middleInverseRms, a.dHidden, batch, a.dResidual);
+        kernels.projectBackward(w.o(), t.o(), batch, inner.attention, inner.oLowRank, a.dResidual, a.dAttention);
+        kernels.attentionBackward(shape, batch, inner.qkv, inner.attention, inner.logSumExp, a.dAttention, a.dQkv);
+        kernels.rotary(shape, weights.rotary(), batch, a.dQkv, true);
+        if (again) {
+            normInput(w, layer, batch);
+        }
+        kernels.projectBackward(
+                w.qkv(), t.qkv(), batch, pointwise.inputNormed, inner.qkvLowRank, a.dQkv, first ? null : a.dHidden);
+        if (!first) {
+            kernels.rmsNormBackward(layer.input(), w.inputNorm(), inner.inputInverseRms, a.dHidden, batch, a.dResidual);
+        }
     }
 }

@@ -1,5 +1,6 @@
 package io.plora.train;
 
+import io.plora.cost.ActivationPolicy;
 import io.plora.data.Sample;
 import io.plora.kernels.Kernels;
 import io.plora.kernels.PackedBatch;
@@ -25,10 +26,16 @@ public final class PackedTrainer {
     private final List<Training> members = new ArrayList<>();
     private @Nullable GroupTables tables;
 
+    /** A group that keeps all activations. */
     public PackedTrainer(ModelConfig model, DecoderWeights weights, Kernels kernels) {
+        this(model, weights, kernels, ActivationPolicy.KEEP_ALL);
+    }
+
+    /** @param policy what is kept of the forward pass; results are the same bits under each */
+    public PackedTrainer(ModelConfig model, DecoderWeights weights, Kernels kernels, ActivationPolicy policy) {
         this.model = model;
         this.kernels = kernels;
-        this.decoder = new Decoder(model, weights, kernels);
+        this.decoder = new Decoder(model, weights, kernels, policy);
     }
 
     /** Adapters of the group, in the order in which they joined. */

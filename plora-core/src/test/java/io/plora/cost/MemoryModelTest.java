@@ -57,11 +57,10 @@ class MemoryModelTest {
         assertThat(memory.baseBytes(1)).isEqualTo(4 * 1_263_744L + 4 * 64 * 4096);
         // 149,504 parameters, 16 bytes each
         assertThat(memory.adapterBytes(config(16), 1)).isEqualTo(149_504L * 16);
-        // a layer: 4 x 128, q/k/v 256, attention 128, 3 x 352, 2 norms, 4 heads; outside: the same without heads, one
-        // norm, loss;
+        // a layer: 4 x 128, q/k/v 256, attention 128, 3 x 352, 2 norms, 4 heads; outside: 4 x 128, 3 x 352, norm, loss;
         // low-rank: 7 modules x 16 in each layer
         long layer = 512 + 256 + 128 + 1056 + 6;
-        long outside = 512 + 256 + 128 + 1056 + 2;
+        long outside = 512 + 1056 + 2;
         assertThat(memory.tokenBytes(config(16), 1)).isEqualTo(4 * (4 * layer + outside + 4 * 7 * 16));
     }
 
@@ -74,7 +73,7 @@ class MemoryModelTest {
         assertThat(memory.adapterBytes(config(16), 1)).isEqualTo(18 * 8_798_208L);
         // a layer: 4 x 896, q/k/v 1152, attention 896, 3 x 4864 in bf16; 2 norms, 14 heads in float32
         long layer = 2 * (3584 + 1152 + 896 + 14_592) + 4 * 16;
-        long outside = 2 * (3584 + 1152 + 896 + 14_592) + 4 * 2;
+        long outside = 2 * (3584 + 14_592) + 4 * 2;
         assertThat(memory.tokenBytes(config(16, TargetModule.Q_PROJ), 1)).isEqualTo(24 * layer + outside + 2 * 24 * 16);
     }
 
@@ -111,7 +110,7 @@ class MemoryModelTest {
         // if all is
         // kept, and one norm 128 and one product 352
         long layer = 256 + 256 + 128 + 704 + 6;
-        long outside = 512 + 256 + 128 + 1056 + 2 + 128 + 352;
+        long outside = 512 + 1056 + 2 + 128 + 352;
         assertThat(memory.tokenBytes(config(16), 1)).isEqualTo(4 * (4 * layer + outside + 4 * 7 * 16));
     }
 
@@ -120,10 +119,14 @@ class MemoryModelTest {
         MemoryModel memory = new MemoryModel(TINY, DType.F32, DType.F32, 64)
                 .withActivationPolicy(ActivationPolicy.KEEP_LAYER_INPUTS);
 
-        // four inputs of 128; outside as if all is kept, and a layer without its input; low-rank terms of one layer
-        long outside = 512 + 256 + 128 + 1056 + 2;
+        // four inputs of 128; outside as if all is kept, and a layer without its input; low-rank terms of one layer,
+        // and
+        // those of down in all four
+        long outside = 512 + 1056 + 2;
         long layer = 3 * 128 + 256 + 128 + 1056 + 6;
-        assertThat(memory.tokenBytes(config(16), 1)).isEqualTo(4 * (4 * 128 + outside + layer + 7 * 16));
+        assertThat(memory.tokenBytes(config(16), 1)).isEqualTo(4 * (4 * 128 + outside + layer + (6 + 4) * 16));
+        assertThat(memory.tokenBytes(config(16, TargetModule.DOWN_PROJ, TargetModule.UP_PROJ), 1))
+                .isEqualTo(4 * (4 * 128 + outside + layer + (1 + 4) * 16));
     }
 
     @Test
@@ -153,7 +156,7 @@ class MemoryModelTest {
         assertThat(memory.adapterBytes(config(16), 2)).isEqualTo(149_504L * 16 / 2);
         // residual stream 4 x 128 whole, q/k/v 128, attention 64, 3 x 176, norms 2, heads 2
         long layer = 512 + 128 + 64 + 528 + 4;
-        long outside = 512 + 128 + 64 + 528 + 2;
+        long outside = 512 + 528 + 2;
         assertThat(memory.tokenBytes(config(16), 2)).isEqualTo(4 * (4 * layer + outside + 4 * 7 * 16));
     }
 

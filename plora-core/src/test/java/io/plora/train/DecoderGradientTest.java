@@ -3,6 +3,7 @@ package io.plora.train;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import io.plora.cost.ActivationPolicy;
 import io.plora.data.Sample;
 import io.plora.kernels.Kernels;
 import io.plora.kernels.PackedBatch;
@@ -24,7 +25,8 @@ class DecoderGradientTest {
         SplittableRandom random = new SplittableRandom(seed);
         ModelConfig model = RandomModel.shape(random);
         try (Kernels kernels = new ReferenceKernels()) {
-            Decoder decoder = new Decoder(model, RandomModel.weights(model, kernels, seed), kernels);
+            Decoder decoder =
+                    new Decoder(model, RandomModel.weights(model, kernels, seed), kernels, ActivationPolicy.KEEP_ALL);
             AdapterWeights first = adapter(model, kernels, 3, 0.2, random);
             AdapterWeights second = adapter(model, kernels, 5, 0, random);
             GroupTables tables = new GroupTables(List.of(first, second), model.layers());

@@ -43,17 +43,22 @@ public final class LoraTable {
     }
 
     /**
-     * Elements that the low-rank activations of a batch take: the sum over adapters of rows x ranks of all parts.
-     *
-     * @param type of the activations, whose rows are padded to {@link AdapterState#stride}
+     * Elements that the low-rank activations of a row of an adapter take: the ranks of all parts, each padded to
+     * {@link AdapterState#stride}.
      */
+    public long lowRankSize(int adapter, DType type) {
+        long size = 0;
+        for (LoraTerm term : terms.get(adapter)) {
+            size += term == null ? 0 : AdapterState.stride(type, term.loraRank());
+        }
+        return size;
+    }
+
+    /** Elements that the low-rank activations of a batch take: the sum over its rows. */
     public long lowRankSize(PackedBatch batch, DType type) {
         long size = 0;
         for (int adapter = 0; adapter < adapters(); adapter++) {
-            for (LoraTerm term : terms.get(adapter)) {
-                long ranks = term == null ? 0 : AdapterState.stride(type, term.loraRank());
-                size += batch.adapterRows(adapter) * ranks;
-            }
+            size += batch.adapterRows(adapter) * lowRankSize(adapter, type);
         }
         return size;
     }
