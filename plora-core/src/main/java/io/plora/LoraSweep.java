@@ -142,7 +142,6 @@ public final class LoraSweep {
     /** Builds a {@link LoraSweep}. Base model, training data, validation data or task, space and output must be set. */
     public static final class Builder {
         private static final int DEFAULT_MAX_LENGTH = 1024;
-        private static final int DEFAULT_TOKEN_BUDGET = 2048;
 
         private @Nullable Path baseModel;
         private @Nullable TrainingData trainingData;
@@ -250,7 +249,10 @@ public final class LoraSweep {
             return this;
         }
 
-        /** Most tokens of an iteration, 2,048 by default; a single sample may be longer. */
+        /**
+         * Most tokens of an iteration, by default as many as pay on the first device (2,048 on the CPU); a single sample may be
+         * longer.
+         */
         public Builder withTokenBudget(int tokens) {
             this.tokenBudget = once("withTokenBudget", this.tokenBudget, positive("tokenBudget", tokens));
             return this;
@@ -354,7 +356,7 @@ public final class LoraSweep {
                     orElse(metric, validationData == null ? Metric.ACCURACY : Metric.VALIDATION_LOSS),
                     orElse(policy, new ContinuousPacking()),
                     devices.isEmpty() ? List.of(ComputeDevice.cpu()) : devices,
-                    orElse(tokenBudget, DEFAULT_TOKEN_BUDGET),
+                    tokenBudget,
                     required("withOutput", output),
                     initialAdapter,
                     orElse(checkpointInterval, Duration.ofMinutes(5)));

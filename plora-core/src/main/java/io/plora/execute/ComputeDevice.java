@@ -1,9 +1,10 @@
 package io.plora.execute;
 
 import com.sun.management.HotSpotDiagnosticMXBean;
-import io.plora.cost.GroupMemory;
+import io.plora.cost.ActivationPolicy;
 import io.plora.cost.GroupTime;
 import io.plora.cost.MemoryModel;
+import io.plora.cost.NominalTime;
 import io.plora.kernels.DType;
 import io.plora.kernels.Kernels;
 import io.plora.kernels.cpu.CpuKernels;
@@ -28,19 +29,14 @@ public interface ComputeDevice {
     /** Rows of logits that the loss holds at once, for a model's number of tokens. */
     int lossChunkRows(int vocabularySize);
 
-    /** What groups of a model's adapters cost here. */
-    default GroupMemory memory(ModelConfig model) {
+    /** What groups of a model's adapters cost here if all activations are kept. */
+    default MemoryModel memory(ModelConfig model) {
         return new MemoryModel(model, activationType(), parameterType(), lossChunkRows(model.vocabularySize()));
     }
 
-    /**
-     * How long iterations take here, before any is measured: a nominal rate, the same on every machine so that the same sweep
-     * has the same plan. A token costs 4 operations a weight (forward, and backward to the input), at 50 GFLOP/s; an iteration
-     * costs 64 tokens more, because weights have to be read for few tokens too. Policies only compare such times.
-     */
-    default GroupTime time(ModelConfig model) {
-        double secondsOfToken = 4.0 * MemoryModel.baseParameters(model) / 50e9;
-        return (work, degree) -> (64 + work.tokens()) * secondsOfToken;
+    /** How long iterations take here, before any is measured. */
+    default GroupTime time(ModelConfig model, ActivationPolicy policy) {
+        return new NominalTime(model, policy);
     }
 
     /** Opens the device; the caller closes what it gets. */

@@ -5,6 +5,7 @@ import com.google.common.util.concurrent.Uninterruptibles;
 import io.plora.EpochEvent;
 import io.plora.Evaluation;
 import io.plora.adapter.PeftAdapter;
+import io.plora.cost.ActivationChoice;
 import io.plora.cost.GroupMemory;
 import io.plora.kernels.Kernels;
 import io.plora.model.DecoderWeights;
@@ -37,6 +38,7 @@ final class DeviceWorker implements AutoCloseable {
     private final ComputeDevice device;
     private final CheckpointPool checkpoints;
     private final @Nullable PeftAdapter initial;
+    private final ActivationChoice activations;
     private final ExecutorService thread;
     /** Trials that join with the next iteration. */
     private final List<TrialRun> joining = new ArrayList<>();
@@ -60,6 +62,7 @@ final class DeviceWorker implements AutoCloseable {
         this.device = device;
         this.checkpoints = checkpoints;
         this.initial = initial;
+        this.activations = spec.activations();
         this.thread = Executors.newSingleThreadExecutor(task -> new Thread(task, "plora " + device.name()));
     }
 
@@ -103,7 +106,7 @@ final class DeviceWorker implements AutoCloseable {
     private IllegalStateException outOfMemory(OutOfMemoryError cause) {
         return new IllegalStateException(
                 "Device (%s) ran out of memory (%s). Maybe lower the token budget (%d) or the device's memory, or raise -XX:MaxDirectMemorySize."
-                        .formatted(device.name(), cause.getMessage(), spec.tokenBudget()),
+                        .formatted(device.name(), cause.getMessage(), activations.tokenBudget()),
                 cause);
     }
 
@@ -160,7 +163,8 @@ final class DeviceWorker implements AutoCloseable {
     private Group group(int id) {
         if (group == null || group.id() != id) {
             Base loaded = base();
-            PackedTrainer trainer = new PackedTrainer(model(), loaded.weights(), loaded.kernels());
+            PackedTrainer trainer =
+                    new PackedTrainer(model(), loaded.weights(), loaded.kernels(), activations.policy());
             group = new Group(id, trainer, new HashMap<>());
             lastSaved = System.nanoTime();
         }
@@ -245,14 +249,14 @@ final class DeviceWorker implements AutoCloseable {
 
     /** Tokens of a pass of an evaluation: what the token budget and the memory beside the members allow. */
     private int evaluationTokens(Group running) {
-        GroupMemory memory = spec.memory();
+        GroupMemory memory = spec.memory(activations.policy());
         long free = device.memoryBytes() - memory.baseBytes(1);
         long tokenBytes = 1;
         for (TrialRun member : running.trials()) {
             free -= memory.adapterBytes(member.config(), 1);
             tokenBytes = Math.max(tokenBytes, memory.tokenBytes(member.config(), 1));
         }
-        return (int) Math.min(spec.tokenBudget(), Math.max(1, free / tokenBytes));
+        return (int) Math.min(activations.tokenBudget(), Math.max(1, free / tokenBytes));
     }
 
     private void saveIfDue(Group running) {

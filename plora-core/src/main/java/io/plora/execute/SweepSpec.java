@@ -1,7 +1,8 @@
 package io.plora.execute;
 
 import io.plora.Metric;
-import io.plora.cost.GroupMemory;
+import io.plora.cost.ActivationChoice;
+import io.plora.cost.ActivationPolicy;
 import io.plora.cost.MemoryModel;
 import io.plora.data.DataOrder;
 import io.plora.data.Dataset;
@@ -30,7 +31,7 @@ import org.jspecify.annotations.Nullable;
  * @param metric what trials are ranked by
  * @param policy decides who trains with whom
  * @param devices where; all compute in the same types
- * @param tokenBudget most tokens of an iteration, unless it is a single sample
+ * @param tokenBudget most tokens of an iteration, unless it is a single sample; null for as many as pay
  * @param output the sweep's folder
  * @param initialAdapter folder of an adapter that every trial starts from; null for a new one each
  * @param checkpointInterval longest time after which running trials are saved; they are at the end of each epoch anyway
@@ -44,7 +45,7 @@ public record SweepSpec(
         Metric metric,
         PackingPolicy policy,
         List<ComputeDevice> devices,
-        int tokenBudget,
+        @Nullable Integer tokenBudget,
         Path output,
         @Nullable Path initialAdapter,
         Duration checkpointInterval) {
@@ -54,7 +55,9 @@ public record SweepSpec(
         configs = List.copyOf(configs);
         devices = List.copyOf(devices);
         SpecCheck.positive("Epochs", epochs);
-        SpecCheck.positive("Token budget", tokenBudget);
+        if (tokenBudget != null) {
+            SpecCheck.positive("Token budget", tokenBudget);
+        }
         SpecCheck.interval(checkpointInterval);
         SpecCheck.configs(configs);
         SpecCheck.devices(devices);
@@ -64,6 +67,7 @@ public record SweepSpec(
 
     /** The bookkeeping of a sweep over some configurations, each of which has done some samples. */
     public SweepProgress progress(List<LoraConfig> open, List<Long> samplesDone) {
+        ActivationChoice activations = activations();
         List<DeviceState> states = new ArrayList<>();
         for (ComputeDevice device : devices) {
             states.add(new DeviceState(states.size(), device.memoryBytes()));
@@ -74,12 +78,12 @@ public record SweepSpec(
                 .withDevices(states)
                 .withLengths((trial, epoch) -> lengths(open.get(trial), epoch))
                 .withLongestEvaluated(validation.longestSequence())
-                .withMemory(memory())
+                .withMemory(memory(activations.policy()))
                 .withTime(
-                        devices.get(0).time(base.config()),
+                        devices.get(0).time(base.config(), activations.policy()),
                         config -> MemoryModel.adapterParameters(base.config(), config))
                 .withEpochs(epochs)
-                .withTokenBudget(tokenBudget)
+                .withTokenBudget(activations.tokenBudget())
                 .build();
     }
 
@@ -95,8 +99,22 @@ public record SweepSpec(
     }
 
     /** What groups cost on this engine's devices. */
-    GroupMemory memory() {
-        return devices.get(0).memory(base.config());
+    MemoryModel memory(ActivationPolicy policy) {
+        return devices.get(0).memory(base.config()).withActivationPolicy(policy);
+    }
+
+    /** What groups keep of the forward pass and how many tokens they take at once, the same on every device. */
+    ActivationChoice activations() {
+        long smallest =
+                devices.stream().mapToLong(ComputeDevice::memoryBytes).min().orElseThrow();
+        double meanTokens =
+                training.samples().stream().mapToInt(Sample::rows).average().orElseThrow();
+        return ActivationChoice.of(
+                new ActivationChoice.Load(configs, meanTokens, longestSequence()),
+                devices.get(0).memory(base.config()),
+                policy -> devices.get(0).time(base.config(), policy),
+                smallest,
+                tokenBudget);
     }
 
     /** Tokens that a whole trial trains on. */
