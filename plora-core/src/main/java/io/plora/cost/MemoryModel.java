@@ -1,5 +1,6 @@
 package io.plora.cost;
 
+import io.plora.kernels.AdapterState;
 import io.plora.kernels.DType;
 import io.plora.model.ModelConfig;
 import io.plora.space.LoraConfig;
@@ -19,7 +20,8 @@ import io.plora.space.TargetModule;
  *       workspace; free slots
  *   <li>adapter: {@code L sum over its modules of r (in + out) / d} parameters, each with value, gradient and AdamW's
  *       two moments (the paper's c_grad = 3), {@code 4 p}, and a copy for the products where a differs from p: 16
- *       bytes a parameter in float32, 18 in bf16 with float32 masters; rounded up to its slot. Both matrices are split
+ *       bytes a parameter in float32, 18 in bf16 with float32 masters (rows of the copy are padded, as is r below, to
+ *       {@link AdapterState#stride}); rounded up to its slot. Both matrices are split
  *       over the devices, as in S-LoRA (Sheng et al. 2024)
  *   <li>token, in each layer: {@code a (4 H + (Q + 2 K) + Q + 3 F) + p (2 + heads)}: input, first norm, q/k/v,
  *       attention, its residual, second norm, gate and up, their product; the norms' inverse RMS and the attention's
@@ -164,25 +166,35 @@ public record MemoryModel(
                 + unpacked
                 + logits
                 + workspaceBytes
-                + slots.free() * slotBytes(slots.freeSlotParameters(), shard);
+                + slots.free() * slotBytes(slots.freeSlotParameters(), slots.freeSlotParameters(), shard);
     }
 
     @Override
     public long adapterBytes(LoraConfig config, int degree) {
-        return slotBytes(adapterParameters(model, config), new ModelShard(model, degree));
+        return slotBytes(adapterParameters(model, config), copiedParameters(config), new ModelShard(model, degree));
     }
 
-    private long slotBytes(long parameters, ModelShard shard) {
-        int bytes = COPIES_OF_A_PARAMETER * parameterType.bytes()
-                + (activationType == parameterType ? 0 : activationType.bytes());
-        return slots.slotBytes(shard.share(parameters) * bytes);
+    private long slotBytes(long parameters, long copied, ModelShard shard) {
+        long copy = activationType == parameterType ? 0 : shard.share(copied) * activationType.bytes();
+        return slots.slotBytes(shard.share(parameters) * COPIES_OF_A_PARAMETER * parameterType.bytes() + copy);
+    }
+
+    /** Parameters of the copy that products read, whose rows are padded. */
+    private long copiedParameters(LoraConfig config) {
+        long values = 0;
+        for (TargetModule module : config.targetModules()) {
+            values += (long) config.rank() * AdapterState.stride(activationType, model.inputs(module))
+                    + (long) model.outputs(module) * AdapterState.stride(activationType, config.rank());
+        }
+        return values * model.layers();
     }
 
     @Override
     public long tokenBytes(LoraConfig config, int degree) {
         TokenMemory token =
                 new TokenMemory(new ModelShard(model, degree), activationType, parameterType, activationPolicy);
-        long lowRank = (long) config.rank() * activationType.bytes() * keptLowRankTerms(config);
+        long rank = AdapterState.stride(activationType, config.rank());
+        long lowRank = rank * activationType.bytes() * keptLowRankTerms(config);
         return token.perLayer() * model.layers() + token.outside() + lowRank;
     }
 

@@ -127,6 +127,8 @@ public record AdapterEvaluator(
                         .toList();
                 evaluations.addAll(validation.evaluate(
                         trainer, pack, Collections.nCopies(pack.size(), Validation.Moment.NONE), room.tokens()));
+                pack.forEach(AdapterWeights::release);
+                trainer.release();
             }
         }
         return List.copyOf(evaluations);

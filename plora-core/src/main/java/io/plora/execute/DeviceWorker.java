@@ -84,7 +84,12 @@ final class DeviceWorker implements AutoCloseable {
 
     /** Frees the memory of the group, which has no members. */
     void closeGroup() {
-        thread.execute(() -> group = null);
+        thread.execute(() -> {
+            if (group != null) {
+                group.trainer().release();
+                group = null;
+            }
+        });
     }
 
     /** Runs an iteration and hands its outcome on, from this device's thread. */
@@ -114,6 +119,7 @@ final class DeviceWorker implements AutoCloseable {
         Group running = group(task.group());
         joining.forEach(trial -> join(running, trial));
         joining.clear();
+        running.trainer().reserve(tokensAtOnce(running));
         Map<Training, Integer> samples = new LinkedHashMap<>();
         task.samples().forEach((trial, count) -> samples.put(trial.training(), count));
         Map<TrialRun, Integer> epochsBefore = new HashMap<>();
@@ -257,6 +263,15 @@ final class DeviceWorker implements AutoCloseable {
             tokenBytes = Math.max(tokenBytes, memory.tokenBytes(member.config(), 1));
         }
         return (int) Math.min(activations.tokenBudget(), Math.max(1, free / tokenBytes));
+    }
+
+    /** Tokens of the largest iteration that the members can take. */
+    private int tokensAtOnce(Group running) {
+        long batches = running.trials().stream()
+                .mapToLong(trial ->
+                        (long) trial.config().batchSize() * spec.training().longest())
+                .sum();
+        return (int) Math.min(batches, evaluationTokens(running));
     }
 
     private void saveIfDue(Group running) {

@@ -90,9 +90,10 @@ final class TrialRun {
         leave();
     }
 
-    /** Leaves its group. */
+    /** Leaves its group, and the device's memory. */
     void leave() {
         seconds = seconds();
+        training().release();
         training = null;
     }
 

@@ -1,6 +1,7 @@
 package io.plora.train;
 
 import io.plora.cost.ActivationPolicy;
+import io.plora.kernels.DType;
 import io.plora.kernels.Kernels;
 import io.plora.kernels.PackedBatch;
 import io.plora.kernels.Tensor;
@@ -69,6 +70,7 @@ final class Activations {
         private final ModelConfig model;
         private final long rows;
         private final LowRankSizes lowRank;
+        private final List<Tensor> taken = new ArrayList<>();
 
         private Memory(Kernels kernels, ModelConfig model, long rows, LowRankSizes lowRank) {
             this.kernels = kernels;
@@ -78,26 +80,34 @@ final class Activations {
         }
 
         private Tensor activation(long columns) {
-            return kernels.allocate(kernels.activationType(), rows, columns);
+            return take(kernels.activationType(), rows, columns);
         }
 
         private Tensor statistic() {
-            return kernels.allocate(kernels.parameterType(), rows);
+            return take(kernels.parameterType(), rows);
         }
 
         private Tensor statistic(long columns) {
-            return kernels.allocate(kernels.parameterType(), rows, columns);
+            return take(kernels.parameterType(), rows, columns);
         }
 
         private Tensor lowRank(long size) {
-            return kernels.allocate(kernels.activationType(), size);
+            return take(kernels.activationType(), size);
+        }
+
+        private Tensor take(DType type, long... shape) {
+            Tensor tensor = kernels.allocate(type, shape);
+            taken.add(tensor);
+            return tensor;
+        }
+
+        private void release() {
+            taken.forEach(kernels::release);
         }
     }
 
-    private final long rows;
-    private final LowRankSizes lowRank;
+    private final Memory memory;
 
-    final ActivationPolicy policy;
     final List<Layer> layers;
     final Tensor output; // (T, H), after the last layer
     final Tensor outputInverseRms; // (T)
@@ -110,12 +120,27 @@ final class Activations {
     final Tensor dGateUp; // (T, 2 F)
     final Tensor dActivated; // (T, F)
 
-    /** @param lowRank room for low-rank activations, in each layer */
-    Activations(Kernels kernels, ModelConfig model, ActivationPolicy policy, long rows, LowRankSizes lowRank) {
-        this.policy = policy;
-        this.rows = rows;
-        this.lowRank = lowRank;
+    /**
+     * Takes the memory.
+     *
+     * @param lowRank room for low-rank activations, in each layer
+     * @throws OutOfMemoryError if there is not enough; then nothing is taken
+     */
+    static Activations allocate(
+            Kernels kernels, ModelConfig model, ActivationPolicy policy, long rows, LowRankSizes lowRank) {
         Memory memory = new Memory(kernels, model, rows, lowRank);
+        try {
+            return new Activations(memory, policy);
+        } catch (RuntimeException | Error e) {
+            memory.release();
+            throw e;
+        }
+    }
+
+    private Activations(Memory memory, ActivationPolicy policy) {
+        this.memory = memory;
+        ModelConfig model = memory.model;
+        long rows = memory.rows;
         layers = layers(memory, policy);
         output = memory.activation(model.hiddenSize());
         outputInverseRms = memory.statistic();
@@ -152,6 +177,11 @@ final class Activations {
 
     /** Whether a batch can be computed in this memory. */
     boolean holds(PackedBatch batch, LowRankSizes needed) {
-        return batch.rows() <= rows && lowRank.holds(needed);
+        return batch.rows() <= memory.rows && memory.lowRank.holds(needed);
+    }
+
+    /** Gives the memory back. */
+    void release() {
+        memory.release();
     }
 }

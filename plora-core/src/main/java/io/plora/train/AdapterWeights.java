@@ -164,7 +164,7 @@ public final class AdapterWeights {
     }
 
     /** Gives the memory back; nothing of this adapter may be used afterwards. */
-    void release() {
+    public void release() {
         state.release();
     }
 

@@ -2,6 +2,7 @@ package io.plora.train;
 
 import io.plora.cost.ActivationPolicy;
 import io.plora.kernels.AttentionShape;
+import io.plora.kernels.DType;
 import io.plora.kernels.Kernels;
 import io.plora.kernels.LoraTable;
 import io.plora.kernels.PackedBatch;
@@ -9,6 +10,7 @@ import io.plora.kernels.PackedProjection;
 import io.plora.kernels.Tensor;
 import io.plora.model.DecoderWeights;
 import io.plora.model.ModelConfig;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -21,6 +23,7 @@ final class Decoder {
     private final Kernels kernels;
     private final ActivationPolicy policy;
     private @Nullable Activations activations;
+    private int reservedRows;
 
     Decoder(ModelConfig model, DecoderWeights weights, Kernels kernels, ActivationPolicy policy) {
         this.model = model;
@@ -29,19 +32,49 @@ final class Decoder {
         this.policy = policy;
     }
 
-    /** Memory for a batch: what there is, if it is large enough. */
-    private Activations activations(PackedBatch batch, GroupTables tables) {
-        LowRankSizes needed = LowRankSizes.of(tables.layer(0), batch, kernels.activationType());
-        if (activations == null || !activations.holds(batch, needed)) {
-            release(); // lets go of the old memory before the new is taken
-            activations = new Activations(kernels, model, policy, batch.rows(), needed);
+    /** Rows that memory is laid out for when a pass finds none that is large enough, if there is room for them. */
+    void reserve(int rows) {
+        reservedRows = rows;
+    }
+
+    /**
+     * Makes room for a batch.
+     *
+     * @throws OutOfMemoryError if there is none, even for this batch alone
+     */
+    void prepare(PackedBatch batch, GroupTables tables) {
+        DType type = kernels.activationType();
+        LowRankSizes needed = LowRankSizes.of(tables.layer(0), batch, type);
+        if (activations != null && activations.holds(batch, needed)) {
+            return;
         }
-        return activations;
+        release(); // lets go of the old memory before the new is taken
+        long rows = Math.max(batch.rows(), reservedRows);
+        while (activations == null) {
+            boolean spare = rows > batch.rows();
+            LowRankSizes sizes = spare ? needed.max(LowRankSizes.most(tables.layer(0), rows, type)) : needed;
+            try {
+                activations = Activations.allocate(kernels, model, policy, rows, sizes);
+            } catch (OutOfMemoryError e) {
+                if (!spare) {
+                    throw e;
+                }
+                rows = (batch.rows() + rows) / 2;
+            }
+        }
+    }
+
+    private Activations prepared(PackedBatch batch, GroupTables tables) {
+        prepare(batch, tables);
+        return Objects.requireNonNull(activations);
     }
 
     /** Lets go of the memory of activations; the next pass takes what it needs. */
     void release() {
-        activations = null;
+        if (activations != null) {
+            activations.release();
+            activations = null;
+        }
     }
 
     /** Losses of each row (0 where it has no target), not weighted. */
@@ -51,28 +84,32 @@ final class Decoder {
 
     /** As {@link #losses}, where the kernels compute; overwritten by the next pass. */
     Tensor rowLosses(PackedBatch batch, GroupTables tables) {
-        Activations a = activations(batch, tables);
+        Activations a = prepared(batch, tables);
         forward(a, batch, tables);
         kernels.crossEntropy(a.outputNormed, weights.lmHead(), batch, a.losses, null);
         return a.losses.rows(0, batch.rows());
     }
 
-    /** As {@link #losses}, and adds the gradients of the weighted losses to the adapters' gradients. */
-    float[] lossesAndGradients(PackedBatch batch, GroupTables tables) {
-        Activations a = activations(batch, tables);
+    /** As {@link #rowLosses}, and adds the gradients of the weighted losses to the adapters' gradients. */
+    Tensor lossesAndGradients(PackedBatch batch, GroupTables tables) {
+        Activations a = prepared(batch, tables);
         forward(a, batch, tables);
         kernels.crossEntropy(a.outputNormed, weights.lmHead(), batch, a.losses, a.dHidden);
         backward(a, batch, tables);
-        return kernels.floats(a.losses.rows(0, batch.rows()));
+        return a.losses.rows(0, batch.rows());
     }
 
     /** Logits of every row, (T, V). */
     float[] logits(PackedBatch batch, GroupTables tables) {
-        Activations a = activations(batch, tables);
+        Activations a = prepared(batch, tables);
         forward(a, batch, tables);
         Tensor logits = kernels.allocate(kernels.parameterType(), batch.rows(), model.vocabularySize());
-        kernels.logits(a.outputNormed, weights.lmHead(), batch, logits);
-        return kernels.floats(logits);
+        try {
+            kernels.logits(a.outputNormed, weights.lmHead(), batch, logits);
+            return kernels.floats(logits);
+        } finally {
+            kernels.release(logits);
+        }
     }
 
     private void forward(Activations a, PackedBatch batch, GroupTables tables) {

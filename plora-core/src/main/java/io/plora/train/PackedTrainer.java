@@ -23,6 +23,7 @@ public final class PackedTrainer {
     private final ModelConfig model;
     private final Kernels kernels;
     private final Decoder decoder;
+    private final PassLimit limit = new PassLimit();
     private final List<Training> members = new ArrayList<>();
     private @Nullable GroupTables tables;
 
@@ -53,8 +54,22 @@ public final class PackedTrainer {
                     .formatted(training.config().id()));
         }
         members.add(training);
-        decoder.release();
+        release();
         tables = null;
+    }
+
+    /** Lets go of the memory of activations; the next pass takes what it needs. */
+    public void release() {
+        decoder.release();
+        limit.lift();
+    }
+
+    /**
+     * Says how many tokens passes will have at most. Memory is laid out for so many when next it has to be, if there is room,
+     * so that later passes find it as it is; a pass may have more all the same.
+     */
+    public void reserve(int tokens) {
+        decoder.reserve(tokens);
     }
 
     /** Lets a training go; it keeps its state, an open batch too, and may join again. */
@@ -63,34 +78,82 @@ public final class PackedTrainer {
             throw new IllegalArgumentException("Adapter (%s) is not in the group."
                     .formatted(training.config().id()));
         }
+        limit.lift();
         tables = null;
     }
 
     /**
      * One forward and backward pass over the given numbers of samples, and an optimizer step of each adapter whose batch is
-     * full.
+     * full. Where memory turns out to be too small for the pass, it is made in several.
      *
-     * <p>An adapter whose loss or gradient is not finite takes no optimizer step and is reported as failed; the others are not
-     * touched by it. The caller lets it leave.
+     * <p>An adapter whose loss or gradient is not finite is reported as failed, and its batch stays open; the others are not
+     * touched by it. The caller lets it leave and uses nothing of it.
      *
      * @param samples how many samples each member takes; members that are not named take none
      * @throws IllegalArgumentException if the samples cannot be taken; then nothing is done
+     * @throws OutOfMemoryError if memory does not even hold a pass of one sample
      */
     public StepReport step(Map<Training, Integer> samples) {
         requireTakes(samples);
-        BatchBuilder builder = new BatchBuilder();
-        Map<Training, Integer> taken = new LinkedHashMap<>();
+        StepTally tally = new StepTally(kernels, members());
+        Map<Training, Integer> left = new LinkedHashMap<>(samples);
+        left.values().removeIf(count -> count == 0);
+        while (!left.isEmpty()) {
+            Map<Training, Integer> pass = nextPass(left);
+            PackedBatch batch = pack(pass);
+            if (!hasRoom(batch, tables())) {
+                continue;
+            }
+            tally.readLosses();
+            tally.add(pass, batch, decoder.lossesAndGradients(batch, tables()));
+            pass.forEach((training, count) -> {
+                training.take(count);
+                left.computeIfPresent(training, (key, before) -> before.equals(count) ? null : before - count);
+            });
+        }
+        return optimize(tally);
+    }
+
+    /** As many of the samples as a pass may have, in the members' order. */
+    private Map<Training, Integer> nextPass(Map<Training, Integer> left) {
+        Map<Training, Integer> pass = new LinkedHashMap<>();
+        int rows = 0;
         for (Training member : members) {
-            builder.adapter();
-            int count = samples.getOrDefault(member, 0);
+            int wanted = left.getOrDefault(member, 0);
+            int count = 0;
+            while (count < wanted && limit.admits(rows, member.rowsOfNext(count))) {
+                rows += member.rowsOfNext(count);
+                count++;
+            }
             if (count > 0) {
-                member.take(count, builder);
-                taken.put(member, count);
+                pass.put(member, count);
+            }
+            if (count < wanted) {
+                break;
             }
         }
-        PackedBatch batch = builder.forTraining();
-        float[] losses = decoder.lossesAndGradients(batch, tables());
-        return optimize(batch, taken, losses);
+        return pass;
+    }
+
+    private PackedBatch pack(Map<Training, Integer> pass) {
+        BatchBuilder builder = new BatchBuilder();
+        for (Training member : members) {
+            builder.adapter();
+            if (pass.containsKey(member)) {
+                member.pack(pass.get(member), builder);
+            }
+        }
+        return builder.forTraining();
+    }
+
+    private boolean hasRoom(PackedBatch batch, GroupTables of) {
+        try {
+            decoder.prepare(batch, of);
+            return true;
+        } catch (OutOfMemoryError e) {
+            limit.lower(batch, e);
+            return false;
+        }
     }
 
     private void requireTakes(Map<Training, Integer> samples) {
@@ -113,46 +176,34 @@ public final class PackedTrainer {
         return tables;
     }
 
-    private StepReport optimize(PackedBatch batch, Map<Training, Integer> taken, float[] losses) {
-        List<Training> full = new ArrayList<>();
-        Map<Training, String> failures = new LinkedHashMap<>();
-        for (Training training : taken.keySet()) {
-            double sum = sum(losses, batch, members.indexOf(training));
-            training.addLoss(sum);
-            if (!Double.isFinite(sum)) {
-                failures.put(training, failure("loss", sum, training));
-            } else if (training.isBatchFull()) {
-                full.add(training);
-            }
-        }
+    private StepReport optimize(StepTally tally) {
+        List<Training> full =
+                tally.trainings().stream().filter(Training::isBatchFull).toList();
         double[] norms =
                 kernels.optimize(full.stream().map(Training::optimizerStep).toList());
-        Map<Training, StepReport.Batch> ended = new LinkedHashMap<>();
-        for (int i = 0; i < norms.length; i++) {
-            Training training = full.get(i);
-            if (Double.isFinite(norms[i])) {
-                double learningRate = training.learningRate();
-                ended.put(training, new StepReport.Batch(training.endBatch(), norms[i], learningRate));
-            } else {
-                failures.put(training, failure("gradient norm", norms[i], training));
-            }
-        }
+        tally.readLosses();
         List<StepReport.Member> reports = new ArrayList<>();
-        taken.forEach((training, count) -> reports.add(new StepReport.Member(
-                training,
-                count,
-                batch.adapterRows(members.indexOf(training)),
-                ended.get(training),
-                failures.get(training))));
-        return new StepReport(batch.rows(), List.copyOf(reports));
+        for (Training training : tally.trainings()) {
+            StepTally.Part part = tally.part(training);
+            training.addLoss(part.loss());
+            int ended = full.indexOf(training);
+            double norm = ended < 0 ? 0 : norms[ended];
+            String failure = failure(training, part.loss(), norm);
+            StepReport.Batch batch = null;
+            if (failure == null && ended >= 0) {
+                double learningRate = training.learningRate();
+                batch = new StepReport.Batch(training.endBatch(), norm, learningRate);
+            }
+            reports.add(new StepReport.Member(training, part.samples(), part.rows(), batch, failure));
+        }
+        return new StepReport(tally.rows(), List.copyOf(reports));
     }
 
-    private static double sum(float[] losses, PackedBatch batch, int adapter) {
-        double sum = 0;
-        for (int row = batch.adapterStart(adapter); row < batch.adapterEnd(adapter); row++) {
-            sum += losses[row];
+    private static @Nullable String failure(Training training, double loss, double norm) {
+        if (!Double.isFinite(loss)) {
+            return failure("loss", loss, training);
         }
-        return sum;
+        return Double.isFinite(norm) ? null : failure("gradient norm", norm, training);
     }
 
     private static String failure(String what, double value, Training training) {
@@ -173,62 +224,15 @@ public final class PackedTrainer {
      */
     public double[][] evaluate(List<AdapterWeights> adapters, List<Sample> samples, int tokenBudget) {
         double[][] losses = new double[adapters.size()][samples.size()];
-        EvaluationPass pass = new EvaluationPass(adapters, samples, losses);
-        for (int adapter = 0; adapter < adapters.size(); adapter++) {
-            for (int sample = 0; sample < samples.size(); sample++) {
-                if (pass.rows() > 0 && pass.rows() + samples.get(sample).rows() > tokenBudget) {
-                    pass.run();
-                    pass = new EvaluationPass(adapters, samples, losses);
-                }
-                pass.add(adapter, sample);
+        int next = 0;
+        while (next < adapters.size() * samples.size()) {
+            EvaluationPass pass = new EvaluationPass(adapters, samples, next, tokenBudget, limit, model.layers());
+            if (hasRoom(pass.batch(), pass.tables())) {
+                pass.sum(decoder.losses(pass.batch(), pass.tables()), losses);
+                next = pass.end();
             }
-        }
-        if (pass.rows() > 0) {
-            pass.run();
         }
         return losses;
-    }
-
-    /** One pass of an evaluation: some pairs of adapter and sample. */
-    private final class EvaluationPass {
-        private final List<AdapterWeights> adapters;
-        private final List<Sample> samples;
-        private final double[][] losses;
-        private final BatchBuilder builder = new BatchBuilder();
-        private final List<AdapterWeights> used = new ArrayList<>();
-        private final List<int[]> pairs = new ArrayList<>();
-
-        private EvaluationPass(List<AdapterWeights> adapters, List<Sample> samples, double[][] losses) {
-            this.adapters = adapters;
-            this.samples = samples;
-            this.losses = losses;
-        }
-
-        private int rows() {
-            return builder.rows();
-        }
-
-        private void add(int adapter, int sample) {
-            AdapterWeights weights = adapters.get(adapter);
-            if (used.isEmpty() || used.get(used.size() - 1) != weights) {
-                used.add(weights);
-                builder.adapter();
-            }
-            builder.sample(samples.get(sample), 0, weights.config(), 0, sample);
-            pairs.add(new int[] {adapter, sample});
-        }
-
-        private void run() {
-            PackedBatch batch = builder.forEvaluation();
-            float[] rowLosses = decoder.losses(batch, new GroupTables(used, model.layers()));
-            for (int i = 0; i < pairs.size(); i++) {
-                double sum = 0;
-                for (int row = batch.sequenceStart(i); row < batch.sequenceEnd(i); row++) {
-                    sum += rowLosses[row];
-                }
-                losses[pairs.get(i)[0]][pairs.get(i)[1]] = sum;
-            }
-        }
     }
 
     /**

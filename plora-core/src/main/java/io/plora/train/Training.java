@@ -158,13 +158,21 @@ public final class Training {
         }
     }
 
-    /** Adds the next samples of the open batch to a pass. */
-    void take(int count, BatchBuilder batch) {
+    /** Rows of one of the next samples of the open batch. */
+    int rowsOfNext(int index) {
+        return sample(batchSamples + index).rows();
+    }
+
+    /** Adds the next samples of the open batch to a pass; {@link #take} counts them as done. */
+    void pack(int count, BatchBuilder batch) {
         float weight = 1f / batchAnswerTokens();
         for (int i = 0; i < count; i++) {
             int index = order[position.samples() + batchSamples + i];
             batch.sample(data.samples().get(index), weight, config(), position.epoch(), index);
         }
+    }
+
+    void take(int count) {
         batchSamples += count;
     }
 
@@ -199,6 +207,11 @@ public final class Training {
                 config().weightDecay(),
                 config().maxGradientNorm(),
                 position.optimizerSteps() + 1);
+    }
+
+    /** Gives the adapter's memory back; the training cannot go on, but for from a {@link #snapshot} taken before. */
+    public void release() {
+        weights.release();
     }
 
     /**
