@@ -16,7 +16,7 @@ import java.util.TreeMap;
  *
  * <p>Buffers stay valid after {@link #close()}.
  */
-public final class Checkpoint implements AutoCloseable {
+public final class Checkpoint implements WeightSource, AutoCloseable {
 
     public static final String SINGLE_FILE = "model.safetensors";
     public static final String INDEX_FILE = "model.safetensors.index.json";
@@ -132,6 +132,7 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     /** As {@link Safetensors#info}. */
+    @Override
     public TensorInfo info(String name) {
         return shardOf(name).info(name);
     }
@@ -142,6 +143,7 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     /** As {@link Safetensors#bytes(String, long, int)}. */
+    @Override
     public ByteBuffer bytes(String name, long offset, int length) {
         return shardOf(name).bytes(name, offset, length);
     }

@@ -43,12 +43,17 @@ public record DecoderWeights(Tensor embedding, List<Layer> layers, Tensor finalN
      * @throws IllegalArgumentException if there are more positions than the model has
      */
     public static DecoderWeights load(BaseModel model, Kernels kernels, int positions) {
-        if (positions < 1 || positions > model.config().maxPositions()) {
+        return load(model.config(), model.checkpoint(), kernels, positions);
+    }
+
+    /** As {@link #load(BaseModel, Kernels, int)}, from any source. */
+    public static DecoderWeights load(ModelConfig model, WeightSource source, Kernels kernels, int positions) {
+        if (positions < 1 || positions > model.maxPositions()) {
             throw new IllegalArgumentException(
-                    "Positions (%d) must be from 1 to the model's (%d) (%s). Maybe use shorter sequences."
-                            .formatted(positions, model.config().maxPositions(), model.folder()));
+                    "Positions (%d) must be from 1 to the model's (%d). Maybe use shorter sequences."
+                            .formatted(positions, model.maxPositions()));
         }
-        return new DecoderWeightsLoader(model, kernels).load(positions);
+        return new DecoderWeightsLoader(model, source, kernels).load(positions);
     }
 
     /** Number of a module in the whole model, as {@link PackedProjection.Part#module} has it. */

@@ -12,19 +12,19 @@ import java.util.List;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
-/** Reads a checkpoint's tensors into the memory of {@link Kernels}, stacking the projections that share an input. */
+/** Reads tensors into the memory of {@link Kernels}, stacking the projections that share an input. */
 final class DecoderWeightsLoader {
 
     /** Most bytes written at once: a tensor may exceed 2 GiB, a Java buffer may not. */
     private static final long PIECE_BYTES = 256L << 20;
 
     private final ModelConfig config;
-    private final Checkpoint checkpoint;
+    private final WeightSource source;
     private final Kernels kernels;
 
-    DecoderWeightsLoader(BaseModel model, Kernels kernels) {
-        config = model.config();
-        checkpoint = model.checkpoint();
+    DecoderWeightsLoader(ModelConfig config, WeightSource source, Kernels kernels) {
+        this.config = config;
+        this.source = source;
         this.kernels = kernels;
     }
 
@@ -79,19 +79,19 @@ final class DecoderWeightsLoader {
 
     private Tensor tensor(String name) {
         Tensor tensor =
-                kernels.allocate(kernels.activationType(), checkpoint.info(name).shape());
+                kernels.allocate(kernels.activationType(), source.info(name).shape());
         read(name, tensor);
         return tensor;
     }
 
     private void read(String name, Tensor to) {
-        DType type = checkpoint.info(name).type();
+        DType type = source.info(name).type();
         long rowElements = to.size() / to.dim(0);
         long rowsAtOnce = Math.max(1, PIECE_BYTES / (rowElements * type.bytes()));
         for (long from = 0; from < to.dim(0); from += rowsAtOnce) {
             Tensor rows = to.rows(from, Math.min(to.dim(0), from + rowsAtOnce));
             long offset = from * rowElements * type.bytes();
-            kernels.write(rows, checkpoint.bytes(name, offset, (int) (rows.size() * type.bytes())), type);
+            kernels.write(rows, source.bytes(name, offset, (int) (rows.size() * type.bytes())), type);
         }
     }
 

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.common.primitives.Floats;
+import io.plora.cost.MemoryModel;
 import io.plora.kernels.DType;
 import io.plora.kernels.Kernels;
 import io.plora.kernels.PackedProjection;
@@ -12,7 +13,11 @@ import io.plora.kernels.Tensor;
 import io.plora.kernels.reference.ReferenceKernels;
 import io.plora.model.DecoderWeights.Layer;
 import io.plora.space.TargetModule;
+import java.lang.reflect.Proxy;
+import java.nio.ByteBuffer;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
@@ -61,6 +66,25 @@ class DecoderWeightsTest {
             assertStacks(layer.o(), written, prefix + "self_attn.", "o_proj");
             assertStacks(layer.gateUp(), written, prefix + "mlp.", "gate_proj", "up_proj");
             assertStacks(layer.down(), written, prefix + "mlp.", "down_proj");
+        }
+    }
+
+    @Test
+    void kernelsGetTheFilesOwnBytesPieceByPiece() {
+        List<ByteBuffer> pieces = new ArrayList<>();
+        Kernels observed = (Kernels) Proxy.newProxyInstance(
+                Kernels.class.getClassLoader(), new Class<?>[] {Kernels.class}, (proxy, method, arguments) -> {
+                    if (method.getName().equals("write") && arguments[1] instanceof ByteBuffer piece) {
+                        assertThat(arguments[2]).isEqualTo(DType.BF16);
+                        pieces.add(piece.duplicate());
+                    }
+                    return method.invoke(kernels, arguments);
+                });
+        try (BaseModel model = BaseModel.open(TINY)) {
+            DecoderWeights.load(model, observed, 1);
+            long values = MemoryModel.baseParameters(model.config());
+            assertThat(pieces).allMatch(ByteBuffer::isDirect).allMatch(ByteBuffer::isReadOnly);
+            assertThat(pieces.stream().mapToLong(ByteBuffer::remaining).sum()).isEqualTo(2 * values);
         }
     }
 

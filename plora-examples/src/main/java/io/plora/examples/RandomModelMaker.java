@@ -2,44 +2,50 @@ package io.plora.examples;
 
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.plora.kernels.DType;
+import io.plora.cost.ModelShapes;
 import io.plora.model.Checkpoint;
 import io.plora.model.DecoderTensors;
-import io.plora.model.FloatFormat;
 import io.plora.model.ModelConfig;
+import io.plora.model.RopeConfig;
 import io.plora.model.SafetensorsWriter;
 import io.plora.model.StrictJson;
 import io.plora.model.TensorData;
 import io.plora.model.TensorInfo;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
-import java.util.Random;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /**
- * Writes a model of any size with random weights, to measure time and memory where no real model is at hand: a Qwen2 in
- * Hugging Face's layout, bfloat16, with the bundled model's tokenizer. Equal shapes and seeds give equal files.
+ * Writes a model of any size with random weights, to measure time and memory where no real model is at hand: the shape of a
+ * well-known model, or a Qwen2 of given sizes, in Hugging Face's layout, bfloat16, with the bundled model's tokenizer, whose
+ * 4,096 tokens are the first of the vocabulary. Weights are made as they are written. Equal shapes and seeds give equal files.
  */
 @Command(
         name = "RandomModelMaker",
         mixinStandardHelpOptions = true,
-        description = "Writes a Qwen2 model with random weights.",
+        description = "Writes a model with random weights.",
         sortOptions = false)
 public final class RandomModelMaker implements Callable<Integer> {
-    private static final float STANDARD_DEVIATION = 0.02f; // transformers' initializer_range
-    private static final int CHUNK = 1 << 16;
+    private static final int CHUNK = 64 << 20;
     private static final List<String> TOKENIZER_FILES =
             List.of("tokenizer.json", "tokenizer_config.json", "chat_template.jinja");
 
     @Option(names = "--output", required = true, description = "folder of the model")
     private Path output = Path.of("");
+
+    @Option(
+            names = "--shape",
+            description =
+                    "of a well-known model, such as Qwen2.5-7B or Llama-3.1-8B; then the sizes below do not count")
+    private @Nullable String shape;
 
     @Option(names = "--hidden", description = "hidden size (default: ${DEFAULT-VALUE})")
     private int hidden = 512;
@@ -62,6 +68,9 @@ public final class RandomModelMaker implements Callable<Integer> {
     @Option(names = "--untied", description = "give the output layer weights of its own")
     private boolean untied;
 
+    @Option(names = "--shard-mib", description = "size of a file of weights (default: ${DEFAULT-VALUE})")
+    private long shardMebibytes = 4096;
+
     @Option(names = "--seed", description = "of the weights (default: ${DEFAULT-VALUE})")
     private long seed = 1;
 
@@ -71,54 +80,91 @@ public final class RandomModelMaker implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
+        ModelConfig model = model();
         Files.createDirectories(output);
-        StrictJson.writeObject(output.resolve("config.json"), config());
+        StrictJson.writeObject(output.resolve("config.json"), ConfigJson.of(model));
         for (String name : TOKENIZER_FILES) {
             Files.copy(ExampleFiles.model().resolve(name), output.resolve(name), StandardCopyOption.REPLACE_EXISTING);
         }
-        SafetensorsWriter weights = new SafetensorsWriter();
-        DecoderTensors.shapes(ModelConfig.read(output)).forEach((name, shape) -> {
-            TensorInfo info = new TensorInfo(DType.BF16, shape);
-            weights.withTensor(name, info, values(name, info.size()));
-        });
-        weights.write(output.resolve(Checkpoint.SINGLE_FILE));
+        RandomWeights weights = new RandomWeights(model, seed);
+        List<List<String>> shards = shards(weights, DecoderTensors.shapes(model).keySet());
+        for (int i = 0; i < shards.size(); i++) {
+            write(weights, shards.get(i), fileName(i, shards.size()));
+        }
+        if (shards.size() > 1) {
+            StrictJson.writeObject(output.resolve(Checkpoint.INDEX_FILE), index(weights, shards));
+        }
         return 0;
     }
 
-    private ObjectNode config() {
-        ObjectNode json = JsonNodeFactory.instance.objectNode();
-        json.putArray("architectures").add("Qwen2ForCausalLM");
-        json.put("model_type", "qwen2");
-        json.put("hidden_act", "silu");
-        json.put("hidden_size", hidden);
-        json.put("intermediate_size", intermediate);
-        json.put("num_hidden_layers", layers);
-        json.put("num_attention_heads", heads);
-        json.put("num_key_value_heads", kvHeads);
-        json.put("vocab_size", vocabulary);
-        json.put("max_position_embeddings", 4096);
-        json.put("rms_norm_eps", 1e-6);
-        json.put("rope_theta", 1e6);
-        json.put("tie_word_embeddings", !untied);
-        json.put("torch_dtype", "bfloat16");
-        return json;
+    private ModelConfig model() {
+        if (shape != null) {
+            return ModelShapes.of(shape);
+        }
+        return new ModelConfig(
+                "qwen2",
+                hidden,
+                intermediate,
+                layers,
+                heads,
+                kvHeads,
+                hidden / heads,
+                vocabulary,
+                1e-6,
+                new RopeConfig(1e6, null),
+                !untied,
+                true,
+                4096);
     }
 
-    /** Ones for norms, zeros for biases, normally distributed values for the rest; made while they are written. */
-    private TensorData values(String name, long size) {
-        Random random = new Random(seed * 31 + name.hashCode());
-        boolean norm = name.endsWith("norm.weight");
-        boolean bias = name.endsWith(".bias");
-        return channel -> {
-            ByteBuffer chunk = ByteBuffer.allocate(CHUNK).order(ByteOrder.LITTLE_ENDIAN);
-            for (long i = 0; i < size; i++) {
-                float value = norm ? 1 : bias ? 0 : (float) random.nextGaussian() * STANDARD_DEVIATION;
-                chunk.putShort(FloatFormat.toBfloat16(value));
-                if (!chunk.hasRemaining() || i + 1 == size) {
-                    TensorData.writeFully(chunk.flip(), channel);
-                    chunk.clear();
-                }
+    /** Names of the tensors of each file, in order; a file is full when the next tensor would exceed its size. */
+    private List<List<String>> shards(RandomWeights weights, Collection<String> names) {
+        List<List<String>> shards = new ArrayList<>();
+        long bytes = Long.MAX_VALUE;
+        for (String name : names) {
+            long more = weights.info(name).bytes();
+            if (bytes > (shardMebibytes << 20) - more) {
+                shards.add(new ArrayList<>());
+                bytes = 0;
             }
-        };
+            shards.get(shards.size() - 1).add(name);
+            bytes += more;
+        }
+        return shards;
+    }
+
+    private static String fileName(int shard, int shards) {
+        return shards == 1 ? Checkpoint.SINGLE_FILE : "model-%05d-of-%05d.safetensors".formatted(shard + 1, shards);
+    }
+
+    private void write(RandomWeights weights, List<String> names, String fileName) {
+        SafetensorsWriter writer = new SafetensorsWriter();
+        for (String name : names) {
+            TensorInfo info = weights.info(name);
+            writer.withTensor(name, info, channel -> {
+                int length;
+                for (long offset = 0; offset < info.bytes(); offset += length) {
+                    length = (int) Math.min(CHUNK, info.bytes() - offset);
+                    TensorData.writeFully(weights.bytes(name, offset, length), channel);
+                }
+            });
+        }
+        writer.write(output.resolve(fileName));
+    }
+
+    private static ObjectNode index(RandomWeights weights, List<List<String>> shards) {
+        ObjectNode json = JsonNodeFactory.instance.objectNode();
+        long bytes = shards.stream()
+                .flatMap(List::stream)
+                .mapToLong(name -> weights.info(name).bytes())
+                .sum();
+        json.putObject("metadata").put("total_size", bytes);
+        ObjectNode map = json.putObject("weight_map");
+        for (int i = 0; i < shards.size(); i++) {
+            for (String name : shards.get(i)) {
+                map.put(name, fileName(i, shards.size()));
+            }
+        }
+        return json;
     }
 }
