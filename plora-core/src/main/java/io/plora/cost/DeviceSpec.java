@@ -1,7 +1,11 @@
 package io.plora.cost;
 
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 
 /**
  * A kind of accelerator, as the time model sees it. The rates are those that programs reach, not the peaks of the data
@@ -105,6 +109,22 @@ public record DeviceSpec(
                                                 BUILT_IN.stream()
                                                         .map(DeviceSpec::name)
                                                         .toList()))));
+    }
+
+    /**
+     * The built-in device that is most like one: of the same name as the driver tells it, or else of the nearest memory.
+     *
+     * @param driverName such as {@code NVIDIA A100-SXM4-40GB}
+     * @param memoryBytes that can be used
+     */
+    public static DeviceSpec like(String driverName, long memoryBytes) {
+        Set<String> words =
+                new HashSet<>(Arrays.asList(driverName.toUpperCase(Locale.ROOT).split("[ -]")));
+        Comparator<DeviceSpec> named = Comparator.comparing(
+                device -> !words.contains(device.name.substring(0, (device.name + "-").indexOf('-'))));
+        return BUILT_IN.stream()
+                .min(named.thenComparingLong(device -> Math.abs(device.memoryBytes - memoryBytes)))
+                .orElseThrow();
     }
 
     /**

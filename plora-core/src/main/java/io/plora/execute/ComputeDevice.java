@@ -8,6 +8,7 @@ import io.plora.cost.NominalTime;
 import io.plora.kernels.DType;
 import io.plora.kernels.Kernels;
 import io.plora.kernels.cpu.CpuKernels;
+import io.plora.kernels.cuda.CudaKernels;
 import io.plora.model.ModelConfig;
 import java.lang.management.ManagementFactory;
 
@@ -87,6 +88,22 @@ public interface ComputeDevice {
                 return new CpuKernels(threads);
             }
         };
+    }
+
+    /**
+     * A GPU, with nearly all of the memory that nobody else has taken.
+     *
+     * @param number counted from 0
+     * @throws IllegalStateException if CUDA cannot be used here, saying why
+     */
+    static ComputeDevice cuda(int number) {
+        long free = CudaKernels.freeBytes(number);
+        return cuda(number, free - free / 32); // libraries take some later
+    }
+
+    /** A GPU with a limit of memory; that of its driver and of libraries comes on top. */
+    static ComputeDevice cuda(int number, long memoryBytes) {
+        return new CudaDevice(number, CudaKernels.deviceName(number), memoryBytes);
     }
 
     private static long directMemory() {

@@ -4,7 +4,11 @@ import io.plora.kernels.Kernels;
 import io.plora.kernels.PackedProjection;
 import io.plora.kernels.Tensor;
 import io.plora.space.TargetModule;
+import java.util.Arrays;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Optional;
+import java.util.Set;
 
 /**
  * Frozen weights of a decoder where its {@link Kernels} compute, of their activation type.
@@ -54,6 +58,21 @@ public record DecoderWeights(Tensor embedding, List<Layer> layers, Tensor finalN
                             .formatted(positions, model.maxPositions()));
         }
         return new DecoderWeightsLoader(model, source, kernels).load(positions);
+    }
+
+    /** Gives the memory back; nothing of these weights may be used afterwards. */
+    public void release(Kernels kernels) {
+        // a set, as the embedding may be the output layer too
+        Set<Tensor> tensors = new LinkedHashSet<>(Arrays.asList(embedding, finalNorm, lmHead, rotary));
+        for (Layer layer : layers) {
+            tensors.add(layer.inputNorm());
+            tensors.add(layer.postNorm());
+            for (PackedProjection projection : List.of(layer.qkv(), layer.o(), layer.gateUp(), layer.down())) {
+                tensors.add(projection.weight());
+                Optional.ofNullable(projection.bias()).ifPresent(tensors::add);
+            }
+        }
+        tensors.forEach(kernels::release);
     }
 
     /** Number of a module in the whole model, as {@link PackedProjection.Part#module} has it. */

@@ -44,21 +44,23 @@ public final class AdapterWeights {
     public static AdapterWeights initialize(ModelConfig model, LoraConfig config, Kernels kernels) {
         AdapterWeights weights = new AdapterWeights(model, config, kernels);
         float[] values = new float[Math.toIntExact(weights.layout.size())];
-        for (AdapterLayout.Slot slot : weights.layout.slots()) {
-            double bound = 1 / Math.sqrt(slot.inputs());
-            SplittableRandom random = new SplittableRandom(Hashing.murmur3_128()
-                    .newHasher()
-                    .putLong(config.seed())
-                    .putInt(number(slot.layer(), slot.module()))
-                    .hash()
-                    .asLong()); // hashed: streams of neighbouring seeds would overlap
-            int start = Math.toIntExact(slot.aOffset());
-            for (int i = 0; i < slot.rank() * slot.inputs(); i++) {
-                values[start + i] = (float) ((2 * random.nextDouble() - 1) * bound);
-            }
-        }
+        weights.layout.slots().parallelStream().forEach(slot -> draw(config.seed(), slot, values));
         weights.write(values);
         return weights;
+    }
+
+    private static void draw(long seed, AdapterLayout.Slot slot, float[] values) {
+        double bound = 1 / Math.sqrt(slot.inputs());
+        SplittableRandom random = new SplittableRandom(Hashing.murmur3_128()
+                .newHasher()
+                .putLong(seed)
+                .putInt(number(slot.layer(), slot.module()))
+                .hash()
+                .asLong()); // hashed: streams of neighbouring seeds would overlap
+        int start = Math.toIntExact(slot.aOffset());
+        for (int i = 0; i < slot.rank() * slot.inputs(); i++) {
+            values[start + i] = (float) ((2 * random.nextDouble() - 1) * bound);
+        }
     }
 
     /**

@@ -10,7 +10,6 @@ import io.plora.kernels.PackedProjection;
 import io.plora.kernels.Tensor;
 import io.plora.model.DecoderWeights;
 import io.plora.model.ModelConfig;
-import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -38,15 +37,15 @@ final class Decoder {
     }
 
     /**
-     * Makes room for a batch.
+     * Memory that holds a batch.
      *
      * @throws OutOfMemoryError if there is none, even for this batch alone
      */
-    void prepare(PackedBatch batch, GroupTables tables) {
+    private Activations prepared(PackedBatch batch, GroupTables tables) {
         DType type = kernels.activationType();
         LowRankSizes needed = LowRankSizes.of(tables.layer(0), batch, type);
         if (activations != null && activations.holds(batch, needed)) {
-            return;
+            return activations;
         }
         release(); // lets go of the old memory before the new is taken
         long rows = Math.max(batch.rows(), reservedRows);
@@ -62,11 +61,7 @@ final class Decoder {
                 rows = (batch.rows() + rows) / 2;
             }
         }
-    }
-
-    private Activations prepared(PackedBatch batch, GroupTables tables) {
-        prepare(batch, tables);
-        return Objects.requireNonNull(activations);
+        return activations;
     }
 
     /** Lets go of the memory of activations; the next pass takes what it needs. */
@@ -84,19 +79,23 @@ final class Decoder {
 
     /** As {@link #losses}, where the kernels compute; overwritten by the next pass. */
     Tensor rowLosses(PackedBatch batch, GroupTables tables) {
-        Activations a = prepared(batch, tables);
+        return rowLosses(prepared(batch, tables), batch, tables, false);
+    }
+
+    /** As {@link #rowLosses}, ready for {@link #backward}; gradients are not touched. */
+    Tensor forward(PackedBatch batch, GroupTables tables) {
+        return rowLosses(prepared(batch, tables), batch, tables, true);
+    }
+
+    private Tensor rowLosses(Activations a, PackedBatch batch, GroupTables tables, boolean train) {
         forward(a, batch, tables);
-        kernels.crossEntropy(a.outputNormed, weights.lmHead(), batch, a.losses, null);
+        kernels.crossEntropy(a.outputNormed, weights.lmHead(), batch, a.losses, train ? a.dHidden : null);
         return a.losses.rows(0, batch.rows());
     }
 
-    /** As {@link #rowLosses}, and adds the gradients of the weighted losses to the adapters' gradients. */
-    Tensor lossesAndGradients(PackedBatch batch, GroupTables tables) {
-        Activations a = prepared(batch, tables);
-        forward(a, batch, tables);
-        kernels.crossEntropy(a.outputNormed, weights.lmHead(), batch, a.losses, a.dHidden);
-        backward(a, batch, tables);
-        return a.losses.rows(0, batch.rows());
+    /** Adds the gradients of the weighted losses to the adapters' gradients, after {@link #forward} of the same batch. */
+    void backward(PackedBatch batch, GroupTables tables) {
+        backward(prepared(batch, tables), batch, tables);
     }
 
     /** Logits of every row, (T, V). */

@@ -4,6 +4,7 @@ import io.plora.cost.ActivationPolicy;
 import io.plora.data.Sample;
 import io.plora.kernels.Kernels;
 import io.plora.kernels.PackedBatch;
+import io.plora.kernels.Tensor;
 import io.plora.model.DecoderWeights;
 import io.plora.model.ModelConfig;
 import java.util.ArrayList;
@@ -11,6 +12,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,6 +28,7 @@ public final class PackedTrainer {
     private final PassLimit limit = new PassLimit();
     private final List<Training> members = new ArrayList<>();
     private @Nullable GroupTables tables;
+    private int reserved;
 
     /** A group that keeps all activations. */
     public PackedTrainer(ModelConfig model, DecoderWeights weights, Kernels kernels) {
@@ -69,7 +72,7 @@ public final class PackedTrainer {
      * so that later passes find it as it is; a pass may have more all the same.
      */
     public void reserve(int tokens) {
-        decoder.reserve(tokens);
+        reserved = tokens;
     }
 
     /** Lets a training go; it keeps its state, an open batch too, and may join again. */
@@ -101,11 +104,13 @@ public final class PackedTrainer {
         while (!left.isEmpty()) {
             Map<Training, Integer> pass = nextPass(left);
             PackedBatch batch = pack(pass);
-            if (!hasRoom(batch, tables())) {
+            tally.readLosses();
+            Tensor losses = orNull(batch, () -> decoder.forward(batch, tables()));
+            if (losses == null) {
                 continue;
             }
-            tally.readLosses();
-            tally.add(pass, batch, decoder.lossesAndGradients(batch, tables()));
+            decoder.backward(batch, tables());
+            tally.add(pass, batch, losses);
             pass.forEach((training, count) -> {
                 training.take(count);
                 left.computeIfPresent(training, (key, before) -> before.equals(count) ? null : before - count);
@@ -146,13 +151,15 @@ public final class PackedTrainer {
         return builder.forTraining();
     }
 
-    private boolean hasRoom(PackedBatch batch, GroupTables of) {
+    /** The result of a forward pass, or null where memory was too small: then passes are to be smaller. */
+    private <T> @Nullable T orNull(PackedBatch batch, Supplier<T> forward) {
+        decoder.reserve(Math.min(reserved, limit.rows()));
         try {
-            decoder.prepare(batch, of);
-            return true;
+            return forward.get();
         } catch (OutOfMemoryError e) {
+            decoder.release();
             limit.lower(batch, e);
-            return false;
+            return null;
         }
     }
 
@@ -227,8 +234,9 @@ public final class PackedTrainer {
         int next = 0;
         while (next < adapters.size() * samples.size()) {
             EvaluationPass pass = new EvaluationPass(adapters, samples, next, tokenBudget, limit, model.layers());
-            if (hasRoom(pass.batch(), pass.tables())) {
-                pass.sum(decoder.losses(pass.batch(), pass.tables()), losses);
+            float[] ofRows = orNull(pass.batch(), () -> decoder.losses(pass.batch(), pass.tables()));
+            if (ofRows != null) {
+                pass.sum(ofRows, losses);
                 next = pass.end();
             }
         }

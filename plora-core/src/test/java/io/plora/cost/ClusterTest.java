@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class ClusterTest {
 
@@ -51,6 +53,21 @@ class ClusterTest {
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContainingAll("(V100)", "A10-24GB", "H200");
         assertThat(DeviceSpec.A100_40GB).hasToString("A100-40GB (40.0 GiB, 240 TFLOP/s, 1370 GB/s)");
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "NVIDIA H100 80GB HBM3, 78, H100-80GB",
+        "NVIDIA H200, 139, H200",
+        "NVIDIA A100-SXM4-40GB, 39, A100-40GB",
+        "NVIDIA A100 80GB PCIe, 70, A100-80GB",
+        "NVIDIA A10, 22, A10-24GB",
+        "NVIDIA L4, 22, L4",
+        "NVIDIA L40S, 44, L40S",
+        "NVIDIA B200, 180, H200"
+    })
+    void theDriversNameFindsTheDeviceOrElseTheNearestMemory(String driverName, long gibibytes, String device) {
+        assertThat(DeviceSpec.like(driverName, gibibytes << 30).name()).isEqualTo(device);
     }
 
     @Test

@@ -31,7 +31,8 @@ class DecoderGradientTest {
             AdapterWeights second = adapter(model, kernels, 5, 0, random);
             GroupTables tables = new GroupTables(List.of(first, second), model.layers());
             PackedBatch batch = batch(model, List.of(first, second), random);
-            decoder.lossesAndGradients(batch, tables);
+            decoder.forward(batch, tables);
+            decoder.backward(batch, tables);
 
             for (AdapterWeights adapter : List.of(first, second)) {
                 DoubleBuffer parameters = adapter.state().parameters().doubles();

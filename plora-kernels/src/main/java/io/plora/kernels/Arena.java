@@ -152,9 +152,13 @@ public final class Arena {
         return usedBytes;
     }
 
-    /** Most bytes that tensors have taken at once. */
+    /** Most bytes that tensors have taken at once, from the start or the last {@link #restartPeak}. */
     public long peakBytes() {
         return peakBytes;
+    }
+
+    public void restartPeak() {
+        peakBytes = usedBytes;
     }
 
     /** Bytes that no tensor takes, in pieces of any size. */

@@ -99,6 +99,8 @@ class ArenaTest {
         arena.release(arena.allocate(DType.F32, 512));
         arena.allocate(DType.F32, 64);
         assertThat(arena.peakBytes()).isEqualTo(2048);
+        arena.restartPeak();
+        assertThat(arena.peakBytes()).isEqualTo(256);
     }
 
     @Test

@@ -149,17 +149,9 @@ public final class CpuPackingBenchmark implements Callable<Integer> {
         ObjectNode row = packingCase.measure(ComputeDevice.cpu(), repetitions);
         row.put("model", modelName);
         Machine.describe(row);
-        row.put("command", command());
+        row.put("command", Machine.command(spec));
         System.out.println(row);
         Files.createDirectories(results.toAbsolutePath().getParent());
         Files.writeString(results, row + "\n", StandardOpenOption.CREATE, StandardOpenOption.APPEND);
-    }
-
-    private String command() {
-        List<String> arguments = spec.commandLine().getParseResult().originalArgs();
-        return "mvn -q compile exec:java -Dexec.mainClass=%s%s"
-                .formatted(
-                        getClass().getName(),
-                        arguments.isEmpty() ? "" : " -Dexec.args='%s'".formatted(String.join(" ", arguments)));
     }
 }

@@ -6,7 +6,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
+import java.util.List;
 import java.util.stream.Stream;
+import picocli.CommandLine.Model.CommandSpec;
 
 /** What a benchmark's row says about where and when it was measured. */
 final class Machine {
@@ -18,6 +20,15 @@ final class Machine {
         row.put("jdk", System.getProperty("java.version"));
         row.put("os", System.getProperty("os.name") + " " + System.getProperty("os.arch"));
         row.put("time", Instant.now().truncatedTo(ChronoUnit.SECONDS).toString());
+    }
+
+    /** The command that runs an example as it was run. */
+    static String command(CommandSpec spec) {
+        List<String> arguments = spec.commandLine().getParseResult().originalArgs();
+        return "mvn -q compile exec:java -Dexec.mainClass=%s%s"
+                .formatted(
+                        spec.userObject().getClass().getName(),
+                        arguments.isEmpty() ? "" : " -Dexec.args='%s'".formatted(String.join(" ", arguments)));
     }
 
     /** The processor's name where the system tells it, else its architecture. */

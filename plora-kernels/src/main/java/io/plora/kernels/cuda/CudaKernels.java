@@ -53,9 +53,7 @@ public final class CudaKernels implements Kernels {
      * @throws OutOfMemoryError if the GPU has fewer bytes free
      */
     public CudaKernels(int number, long bytes) {
-        unavailableReason().ifPresent(reason -> {
-            throw new IllegalStateException(reason);
-        });
+        requireAvailable();
         device = new Nd4jDevice(number);
         Plora.Device properties = new Plora.Device();
         CudaLibrary.check(Plora.deviceQuery(properties));
@@ -87,9 +85,30 @@ public final class CudaKernels implements Kernels {
         return CudaLibrary.unavailableReason().or(NDArrays::cudaUnavailableReason);
     }
 
-    /** Bytes of a GPU that nobody has taken. */
+    /**
+     * Bytes of a GPU that nobody has taken.
+     *
+     * @throws IllegalStateException if CUDA cannot be used here, see {@link #unavailableReason}
+     */
     public static long freeBytes(int number) {
+        requireAvailable();
         return new Nd4jDevice(number).freeBytes();
+    }
+
+    /**
+     * What the driver calls a GPU.
+     *
+     * @throws IllegalStateException if CUDA cannot be used here, see {@link #unavailableReason}
+     */
+    public static String deviceName(int number) {
+        requireAvailable();
+        return new Nd4jDevice(number).name();
+    }
+
+    private static void requireAvailable() {
+        unavailableReason().ifPresent(reason -> {
+            throw new IllegalStateException(reason);
+        });
     }
 
     /** Rows of logits that {@link #crossEntropy} holds at a time, for a vocabulary of some size. */
@@ -113,9 +132,13 @@ public final class CudaKernels implements Kernels {
         return DType.F32;
     }
 
-    /** Most bytes that tensors and workspaces have taken at once. */
+    /** Most bytes that tensors and workspaces have taken at once, from the start or the last {@link #restartPeak}. */
     public long peakBytes() {
         return memory.arena().peakBytes();
+    }
+
+    public void restartPeak() {
+        memory.arena().restartPeak();
     }
 
     @Override

@@ -1,0 +1,53 @@
+package io.plora.execute;
+
+import io.plora.cost.ActivationPolicy;
+import io.plora.cost.DeviceSpec;
+import io.plora.cost.GroupTime;
+import io.plora.cost.MemoryModel;
+import io.plora.cost.RooflineTime;
+import io.plora.cost.WeightFormat;
+import io.plora.kernels.DType;
+import io.plora.kernels.Kernels;
+import io.plora.kernels.cuda.CudaKernels;
+import io.plora.model.ModelConfig;
+
+/** A GPU, with the memory that one arena takes of it. */
+record CudaDevice(int number, String model, long memoryBytes) implements ComputeDevice {
+    /** Beside the logits: cuBLAS's workspace, gathered rows of the loss, what kernels are told about adapters and batch. */
+    private static final long WORKSPACE_BYTES = 64L << 20;
+
+    @Override
+    public String name() {
+        return "GPU %d (%s)".formatted(number, model);
+    }
+
+    @Override
+    public DType activationType() {
+        return DType.BF16;
+    }
+
+    @Override
+    public DType parameterType() {
+        return DType.F32;
+    }
+
+    @Override
+    public int lossChunkRows(int vocabularySize) {
+        return CudaKernels.lossChunkRows(vocabularySize);
+    }
+
+    @Override
+    public MemoryModel memory(ModelConfig shape) {
+        return ComputeDevice.super.memory(shape).withWorkspaceBytes(WORKSPACE_BYTES);
+    }
+
+    @Override
+    public GroupTime time(ModelConfig shape, ActivationPolicy policy) {
+        return new RooflineTime(shape, DeviceSpec.like(model, memoryBytes), WeightFormat.PLAIN, policy);
+    }
+
+    @Override
+    public Kernels open() {
+        return new CudaKernels(number, memoryBytes);
+    }
+}

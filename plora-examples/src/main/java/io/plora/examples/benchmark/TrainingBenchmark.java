@@ -1,0 +1,146 @@
+package io.plora.examples.benchmark;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.plora.cost.ActivationPolicy;
+import io.plora.cost.ModelShapes;
+import io.plora.examples.CommandLines;
+import io.plora.examples.RandomWeights;
+import io.plora.execute.ComputeDevice;
+import io.plora.kernels.Kernels;
+import io.plora.model.DecoderWeights;
+import io.plora.model.ModelConfig;
+import io.plora.space.LoraConfig;
+import io.plora.train.AdapterWeights;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/**
+ * Time, memory and utilisation of packed training steps at the shapes of real models, with random weights and tokens. A step
+ * is one sample of every adapter with its optimizer update, in as few passes as memory allows; every token has a target.
+ *
+ * <p>{@code ms} is the median of the steps, {@code peak_gib} what {@link PeakMemory} says, {@code utilisation} the operations of
+ * {@link TrainingOperations} over the time and over the rate of {@link LargeProduct} in the same run; {@code predicted_ms} and
+ * {@code predicted_gib} are what the planner's models say.
+ */
+@Command(
+        name = "TrainingBenchmark",
+        mixinStandardHelpOptions = true,
+        description = "Times packed training steps at the shapes of real models.",
+        sortOptions = false)
+public final class TrainingBenchmark implements Callable<Integer> {
+    /** Where to train. */
+    enum Device {
+        CPU,
+        CUDA;
+
+        private ComputeDevice open() {
+            return this == CPU ? ComputeDevice.cpu() : ComputeDevice.cuda(0);
+        }
+    }
+
+    @Spec
+    private CommandSpec spec = CommandSpec.create();
+
+    @Option(
+            names = "--models",
+            split = ",",
+            description = "shapes such as Qwen2.5-7B, or folders with a config.json (default: ${DEFAULT-VALUE})")
+    private List<String> models = List.of("Qwen2.5-3B", "Qwen2.5-7B");
+
+    @Option(names = "--adapters", split = ",", description = "numbers of adapters (default: ${DEFAULT-VALUE})")
+    private List<Integer> adapters = List.of(32);
+
+    @Option(names = "--tokens", split = ",", description = "lengths of the samples (default: ${DEFAULT-VALUE})")
+    private List<Integer> tokens = List.of(64, 256, 1024);
+
+    @Option(
+            names = "--ranks",
+            split = ",",
+            description = "ranks of the adapters, over and over again (default: ${DEFAULT-VALUE})")
+    private List<Integer> ranks = List.of(32);
+
+    @Option(names = "--activations", description = "what is kept: ${COMPLETION-CANDIDATES}; the fastest if not given")
+    private @Nullable ActivationPolicy activations;
+
+    @Option(names = "--steps", description = "timed steps (default: ${DEFAULT-VALUE})")
+    private int steps = 20;
+
+    @Option(names = "--warm-up", description = "steps before them (default: ${DEFAULT-VALUE})")
+    private int warmUp = 5;
+
+    @Option(names = "--device", description = "${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE})")
+    private Device device = Device.CUDA;
+
+    @Option(names = "--results", description = "file that rows are added to (default: ${DEFAULT-VALUE})")
+    private Path results = Path.of("plora-examples/benchmarks/results/training-h100.jsonl");
+
+    public static void main(String[] arguments) {
+        CommandLines.main(new TrainingBenchmark(), arguments);
+    }
+
+    @Override
+    public Integer call() throws IOException {
+        ComputeDevice opened = device.open();
+        try (Kernels kernels = opened.open()) {
+            double gigaflops = LargeProduct.gigaflops(kernels);
+            for (String name : models) {
+                measure(name, opened, kernels, gigaflops);
+            }
+        }
+        return 0;
+    }
+
+    private void measure(String name, ComputeDevice on, Kernels kernels, double gigaflops) throws IOException {
+        ModelConfig model = Files.isDirectory(Path.of(name)) ? ModelConfig.read(Path.of(name)) : ModelShapes.of(name);
+        DecoderWeights weights =
+                DecoderWeights.load(model, new RandomWeights(model, 1), kernels, Collections.max(tokens));
+        for (int count : adapters) {
+            List<AdapterWeights> made = new ArrayList<>();
+            for (int i = 0; i < count; i++) {
+                made.add(AdapterWeights.initialize(model, config(i), kernels));
+            }
+            for (int length : tokens) {
+                measure(new TrainingCase(name, model, made, length), weights, on, kernels, gigaflops);
+            }
+            made.forEach(AdapterWeights::release);
+        }
+        weights.release(kernels);
+    }
+
+    private LoraConfig config(int adapter) {
+        int rank = ranks.get(adapter % ranks.size());
+        return LoraConfig.builder()
+                .withRank(rank)
+                .withAlpha(rank)
+                .withLearningRate(1e-4)
+                .withSeed(adapter)
+                .build();
+    }
+
+    private void measure(
+            TrainingCase measured, DecoderWeights weights, ComputeDevice on, Kernels kernels, double gigaflops)
+            throws IOException {
+        StepPlan plan = StepPlan.of(measured.model(), measured.configs(), measured.tokens(), on, activations);
+        PeakMemory.restart(kernels);
+        List<Double> seconds = measured.run(plan, weights, kernels, warmUp, steps);
+        ObjectNode row = measured.row(plan, seconds, PeakMemory.bytes(kernels), 1e9 * gigaflops);
+        row.put("peak_tflops", Math.round(gigaflops) / 1e3);
+        row.put("device", on.name());
+        Machine.describe(row);
+        row.put("command", Machine.command(spec));
+        System.out.println(row);
+        Files.createDirectories(results.toAbsolutePath().getParent());
+        Files.writeString(results, row + "\n", StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+    }
+}
