@@ -117,9 +117,11 @@ final class DeviceWorker implements AutoCloseable {
 
     private GroupOutcome run(GroupTask task) {
         Group running = group(task.group());
-        joining.forEach(trial -> join(running, trial));
-        joining.clear();
-        running.trainer().reserve(tokensAtOnce(running));
+        if (!joining.isEmpty()) {
+            joining.forEach(trial -> join(running, trial));
+            joining.clear();
+            running.trainer().reserve(tokensAtOnce(running));
+        }
         Map<Training, Integer> samples = new LinkedHashMap<>();
         task.samples().forEach((trial, count) -> samples.put(trial.training(), count));
         Map<TrialRun, Integer> epochsBefore = new HashMap<>();
