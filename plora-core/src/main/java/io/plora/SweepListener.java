@@ -21,7 +21,10 @@ public interface SweepListener {
      */
     default void sweepPlanned(String plan) {}
 
-    /** An iteration of a group is done; {@link #epochCompleted} and {@link #trialEnded} of its members follow. */
+    /**
+     * An iteration of a group is done; {@link #epochCompleted} of its members follows, and {@link #trialEnded} once files are
+     * written, maybe after other iterations.
+     */
     default void stepCompleted(StepEvent event) {}
 
     default void epochCompleted(EpochEvent event) {}

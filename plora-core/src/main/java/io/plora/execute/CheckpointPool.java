@@ -1,5 +1,6 @@
 package io.plora.execute;
 
+import com.google.common.base.Suppliers;
 import io.plora.Trial;
 import io.plora.adapter.PeftAdapter;
 import io.plora.adapter.TrainingState;
@@ -13,20 +14,29 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.Future;
+import java.util.function.Supplier;
 
 /**
  * Saves adapters of a sweep and finds them again: the best and the last of each trial in PEFT's format, and what a trial that
- * has not ended resumes from.
+ * has not ended resumes from. Files are written in the background, see {@link #written}.
  */
 final class CheckpointPool {
     private static final String ADAPTER = "adapter";
 
     private final SweepFolder folder;
     private final BaseModel base;
+    private final BackgroundWriter writer;
 
-    CheckpointPool(SweepFolder folder, BaseModel base) {
+    CheckpointPool(SweepFolder folder, BaseModel base, BackgroundWriter writer) {
         this.folder = folder;
         this.base = base;
+        this.writer = writer;
+    }
+
+    /** Done when all that was saved before is on disk; it fails if something could not be written. */
+    Future<?> written() {
+        return writer.written();
     }
 
     /** What PEFT finds the base model by. */
@@ -34,8 +44,13 @@ final class CheckpointPool {
         return base.folder().toString();
     }
 
-    Path saveBest(AdapterWeights adapter) {
-        return save(adapter, best(adapter.config()));
+    /** The adapter as it is now, to save. */
+    Supplier<PeftAdapter> copy(AdapterWeights adapter) {
+        return Suppliers.memoize(adapter.copy(baseName())::get);
+    }
+
+    Path saveBest(LoraConfig config, Supplier<PeftAdapter> adapter) {
+        return save(adapter, best(config));
     }
 
     /** Where the best adapter of a trial lies, if it has one. */
@@ -43,12 +58,12 @@ final class CheckpointPool {
         return folder.best(config.id());
     }
 
-    Path saveLast(AdapterWeights adapter) {
-        return save(adapter, folder.last(adapter.config().id()));
+    Path saveLast(LoraConfig config, Supplier<PeftAdapter> adapter) {
+        return save(adapter, folder.last(config.id()));
     }
 
-    private Path save(AdapterWeights adapter, Path path) {
-        adapter.toPeftAdapter(baseName()).save(path);
+    private Path save(Supplier<PeftAdapter> adapter, Path path) {
+        writer.write(() -> adapter.get().save(path));
         return path;
     }
 
@@ -76,11 +91,11 @@ final class CheckpointPool {
                 position.optimizerSteps(),
                 position.samples(),
                 position.epoch());
-        AtomicFiles.writeFolder(
+        writer.write(() -> AtomicFiles.writeFolder(
                 folder.running(soFar.id()), Set.of(ADAPTER, TrialFiles.JSON_LINES, TrialFiles.CSV), unfinished -> {
                     training.toPeftAdapter(base.config(), baseName()).save(unfinished.resolve(ADAPTER), state);
                     TrialFiles.open(unfinished).append(soFar);
-                });
+                }));
     }
 
     /** Finds what {@link #saveRunning} saved. */

@@ -10,6 +10,7 @@ import io.plora.cost.GroupMemory;
 import io.plora.kernels.Kernels;
 import io.plora.model.DecoderWeights;
 import io.plora.model.ModelConfig;
+import io.plora.space.LoraConfig;
 import io.plora.train.AdapterWeights;
 import io.plora.train.PackedTrainer;
 import io.plora.train.StepReport;
@@ -24,6 +25,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -241,16 +243,22 @@ final class DeviceWorker implements AutoCloseable {
         List<EpochEvent> events = new ArrayList<>();
         for (int i = 0; i < trials.size(); i++) {
             TrialRun trial = trials.get(i);
-            AdapterWeights weights = adapters.get(i);
-            if (trial.record(evaluations.get(i), spec.metric())) {
-                trial.savedBest(checkpoints.saveBest(weights));
+            LoraConfig config = trial.config();
+            boolean best = trial.record(evaluations.get(i), spec.metric());
+            boolean done = trial.training().isDone();
+            if (best || done) {
+                Supplier<PeftAdapter> adapter = checkpoints.copy(adapters.get(i));
+                if (best) {
+                    trial.savedBest(checkpoints.saveBest(config, adapter));
+                }
+                if (done) {
+                    trial.savedLast(checkpoints.saveLast(config, adapter));
+                }
             }
-            if (trial.training().isDone()) {
-                trial.savedLast(checkpoints.saveLast(weights));
-            } else {
+            if (!done) {
                 saveRunning(trial);
             }
-            events.add(new EpochEvent(trial.config().id(), epoch(trial), evaluations.get(i)));
+            events.add(new EpochEvent(config.id(), epoch(trial), evaluations.get(i)));
         }
         return events;
     }

@@ -108,7 +108,12 @@ public final class SweepExecutor {
     }
 
     private void run(SweepFolder folder, @Nullable PeftAdapter initial) {
-        CheckpointPool checkpoints = new CheckpointPool(folder, spec.base());
+        try (BackgroundWriter writer = new BackgroundWriter()) {
+            run(folder, initial, new CheckpointPool(folder, spec.base(), writer));
+        }
+    }
+
+    private void run(SweepFolder folder, @Nullable PeftAdapter initial, CheckpointPool checkpoints) {
         List<TrialRun> trials = open(folder, checkpoints);
         if (trials.isEmpty()) {
             LOGGER.info("All trials of {} have ended already.", folder.path());

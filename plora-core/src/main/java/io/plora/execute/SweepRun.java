@@ -14,11 +14,14 @@ import io.plora.plan.Phase;
 import io.plora.plan.SweepProgress;
 import io.plora.plan.TrialState;
 import io.plora.report.TrialFiles;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.Future;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Collectors;
@@ -36,10 +39,14 @@ final class SweepRun {
     private final AtomicBoolean cancelled;
     private final BlockingQueue<GroupOutcome> outcomes = new LinkedBlockingQueue<>();
     private final Map<Integer, DeviceWorker> workerOfGroup = new HashMap<>();
+    private final Deque<Ending> ending = new ArrayDeque<>();
     private final long[] tokensLeft; // of each trial
     private int inFlight;
     private long tokensDone;
     private boolean interrupted;
+
+    /** A trial that has ended, but whose files may not be on disk yet. */
+    private record Ending(TrialRun trial, EndReason reason, Future<?> written) {}
 
     SweepRun(
             SweepSpec spec,
@@ -83,10 +90,12 @@ final class SweepRun {
             while (inFlight > 0) {
                 settle(nextOutcome());
             }
+            endAll();
             if (!progress.state().isDone()) {
                 giveUpStretches();
                 workers.forEach(DeviceWorker::saveMembers);
                 trials.forEach(this::saveIfPaused);
+                BackgroundWriter.await(checkpoints.written());
                 reportCancelled();
             }
         } catch (RuntimeException | Error e) {
@@ -197,8 +206,18 @@ final class SweepRun {
                 tokensDone,
                 tokensDone + tokensLeft()));
         outcome.epochs().forEach(listener::epochCompleted);
-        ends.forEach((trial, reason) -> end(trials.get(trial), reason));
+        ends.forEach((trial, reason) -> ending.add(new Ending(trials.get(trial), reason, checkpoints.written())));
+        while (!ending.isEmpty() && ending.peek().written().isDone()) {
+            end(ending.remove());
+        }
         return outcome.group();
+    }
+
+    /** Waits for the files of trials that have ended and puts these on record. */
+    private void endAll() {
+        while (!ending.isEmpty()) {
+            end(ending.remove());
+        }
     }
 
     private void count(GroupOutcome outcome, SortedMap<Integer, EndReason> ends) {
@@ -209,11 +228,13 @@ final class SweepRun {
         ends.keySet().forEach(trial -> tokensLeft[trial] = 0);
     }
 
-    private void end(TrialRun run, EndReason reason) {
-        Trial trial = run.toTrial(reason == EndReason.FAILED ? Trial.Status.FAILED : Trial.Status.FINISHED);
+    private void end(Ending ended) {
+        BackgroundWriter.await(ended.written());
+        TrialRun run = ended.trial();
+        Trial trial = run.toTrial(ended.reason() == EndReason.FAILED ? Trial.Status.FAILED : Trial.Status.FINISHED);
         files.append(trial);
         checkpoints.removeRunning(run.config());
-        ended.add(trial);
+        this.ended.add(trial);
         String failure = trial.failure();
         if (failure != null) {
             listener.trialFailed(new FailureEvent(trial.id(), trial.steps() + 1, failure));
@@ -251,8 +272,10 @@ final class SweepRun {
         while (inFlight > 0) {
             attempt(cause, () -> settle(nextOutcome()));
         }
+        attempt(cause, this::endAll);
         workers.forEach(worker -> attempt(cause, worker::saveMembers));
         trials.forEach(trial -> attempt(cause, () -> saveIfPaused(trial)));
+        attempt(cause, () -> BackgroundWriter.await(checkpoints.written()));
     }
 
     private static void attempt(Throwable cause, Runnable work) {

@@ -16,6 +16,7 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.Objects;
 import java.util.SplittableRandom;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -86,6 +87,12 @@ public final class AdapterWeights {
     /** This adapter in host memory, to save. */
     public PeftAdapter toPeftAdapter(String baseModel) {
         return toPeftAdapter(layout, config, parameters(), baseModel);
+    }
+
+    /** As {@link #toPeftAdapter(String)}, of the parameters of now; arranged when it is asked for, on any thread. */
+    public Supplier<PeftAdapter> copy(String baseModel) {
+        float[] values = parameters();
+        return () -> toPeftAdapter(layout, config, values, baseModel);
     }
 
     static PeftAdapter toPeftAdapter(AdapterLayout layout, LoraConfig config, float[] values, String baseModel) {
