@@ -97,8 +97,7 @@ public interface ComputeDevice {
      * @throws IllegalStateException if CUDA cannot be used here, saying why
      */
     static ComputeDevice cuda(int number) {
-        long free = CudaKernels.freeBytes(number);
-        return cuda(number, free - free / 32); // libraries take some later
+        return cuda(number, CudaDevice.usable(CudaKernels.freeBytes(number)));
     }
 
     /** A GPU with a limit of memory; that of its driver and of libraries comes on top. */

@@ -1,6 +1,7 @@
 package io.plora.execute;
 
 import io.plora.cost.ActivationPolicy;
+import io.plora.cost.Bytes;
 import io.plora.cost.DeviceSpec;
 import io.plora.cost.GroupTime;
 import io.plora.cost.MemoryModel;
@@ -10,9 +11,13 @@ import io.plora.kernels.DType;
 import io.plora.kernels.Kernels;
 import io.plora.kernels.cuda.CudaKernels;
 import io.plora.model.ModelConfig;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** A GPU, with the memory that one arena takes of it. */
 record CudaDevice(int number, String model, long memoryBytes) implements ComputeDevice {
+    private static final Logger LOGGER = LoggerFactory.getLogger(CudaDevice.class);
+
     /** Beside the logits: cuBLAS's workspace, gathered rows of the loss, what kernels are told about adapters and batch. */
     private static final long WORKSPACE_BYTES = 64L << 20;
 
@@ -46,8 +51,20 @@ record CudaDevice(int number, String model, long memoryBytes) implements Compute
         return new RooflineTime(shape, DeviceSpec.like(model, memoryBytes), WeightFormat.PLAIN, policy);
     }
 
+    /** Where another process has taken memory meanwhile, with what is left: passes are smaller then. */
     @Override
     public Kernels open() {
-        return new CudaKernels(number, memoryBytes);
+        try {
+            return new CudaKernels(number, memoryBytes);
+        } catch (OutOfMemoryError e) {
+            long left = usable(CudaKernels.freeBytes(number));
+            LOGGER.warn("{} It is used with {}.", e.getMessage(), Bytes.toText(left));
+            return new CudaKernels(number, left);
+        }
+    }
+
+    /** What an arena may take of free memory: libraries take some later. */
+    static long usable(long freeBytes) {
+        return freeBytes - freeBytes / 32;
     }
 }

@@ -23,8 +23,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Runs a sweep: asks the policy, lets the devices work, records what ends. A trial is on disk the moment it ends, and a sweep
- * that was cancelled or died goes on where it was when it is run again with the same output folder.
+ * Runs a sweep: asks the policy, lets the devices work, records what ends. A trial is on record as soon as its adapters are on
+ * disk, while others train, and a sweep that was cancelled or died goes on where it was when it is run again with the same
+ * output folder.
  *
  * <p>One instance runs once.
  */

@@ -17,6 +17,7 @@ import io.plora.space.LoraConfig;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -125,6 +126,37 @@ class FailureIsolationTest {
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessageContaining("None of the (4) trials finished")
                 .hasMessageContaining(VICTIM.id() + ": The gradient norm is (NaN) at optimizer step (1)");
+    }
+
+    @Test
+    void memoryThatAnotherProcessHasTakenMakesPassesSmaller() {
+        AtomicInteger mostRows = new AtomicInteger();
+        AtomicInteger refused = new AtomicInteger();
+        AtomicBoolean loaded = new AtomicBoolean();
+        TestDevice device = TestDevice.of((call, method, arguments) -> {
+            boolean ofActivations = loaded.get()
+                    && method.getName().equals("allocate")
+                    && ((long[]) arguments[1]).length == 2
+                    && ((long[]) arguments[1])[0] > 30;
+            if (ofActivations) {
+                refused.incrementAndGet();
+                throw new OutOfMemoryError("Another process has it.");
+            }
+            loaded.compareAndSet(false, method.getName().equals("refresh")); // an adapter's values follow the weights
+            if (method.getName().equals("embed")) {
+                mostRows.accumulateAndGet(((PackedBatch) arguments[1]).rows(), Math::max);
+            }
+            return call.proceed();
+        });
+        SweepResult result = TinySweeps.sweep(folder.resolve("short"), CONFIGS)
+                .withDevice(device)
+                .build()
+                .run();
+
+        assertThat(refused).hasPositiveValue();
+        assertThat(mostRows.get()).isBetween(1, 30);
+        assertThat(result.failures()).isEmpty();
+        requireOthersAreAsWithoutFailure(result, CONFIGS);
     }
 
     private static List<LoraConfig> others() {
