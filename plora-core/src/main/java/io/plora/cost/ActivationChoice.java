@@ -1,5 +1,6 @@
 package io.plora.cost;
 
+import io.plora.model.ModelConfig;
 import io.plora.space.LoraConfig;
 import java.util.List;
 import java.util.function.Function;
@@ -40,32 +41,32 @@ public record ActivationChoice(ActivationPolicy policy, int tokenBudget) {
         private double mean(ToLongFunction<LoraConfig> amount) {
             return configs.stream().mapToLong(amount).average().orElseThrow();
         }
+    }
 
-        /** Tokens of a batch of the mean adapter. */
-        private double batchTokens() {
-            return mean(LoraConfig::batchSize) * meanTokens;
+    /** The mean adapter of a load. */
+    private record Member(long parameters, double sampleTokens, double batchTokens) {
+        private static Member of(Load load, ModelConfig model) {
+            return new Member(
+                    (long) load.mean(config -> MemoryModel.adapterParameters(model, config)),
+                    load.meanTokens(),
+                    load.mean(LoraConfig::batchSize) * load.meanTokens());
         }
 
-        /** An iteration of so many tokens, of at most so many adapters; all are the mean adapter. */
-        private GroupWork work(MemoryModel memory, double tokens, double adapters) {
-            double sequences = tokens / meanTokens;
+        /** An iteration of so many tokens, of at most so many adapters. */
+        private GroupWork work(double tokens, double adapters) {
+            double sequences = tokens / sampleTokens;
             double parts = Math.min(adapters, sequences);
-            long parameters = (long) mean(config -> MemoryModel.adapterParameters(memory.model(), config));
-            double pairs = tokens * (meanTokens + 1) / 2;
+            double pairs = tokens * (sampleTokens + 1) / 2;
             return GroupWork.of(
-                            parameters,
-                            tokens / parts,
-                            sequences / parts,
-                            pairs / parts,
-                            tokens / parts / batchTokens())
+                            parameters, tokens / parts, sequences / parts, pairs / parts, tokens / parts / batchTokens)
                     .times(parts);
         }
     }
 
     /**
      * Chooses the policy under which a token takes least time, on one device, with as many adapters beside it as make best
-     * use of the memory; where it makes little difference the one that keeps most. Where the largest adapter with the longest sample fits under
-     * no policy, the one that needs least.
+     * use of the memory; where it makes little difference the one that keeps most. Where the largest adapter with the longest
+     * sample fits under no policy, the one that needs least.
      *
      * @param memory of the model, whatever its policy
      * @param time of iterations under a policy
@@ -78,13 +79,13 @@ public record ActivationChoice(ActivationPolicy policy, int tokenBudget) {
             Function<ActivationPolicy, ? extends GroupTime> time,
             long memoryBytes,
             @Nullable Integer mostTokens) {
-        int budget =
-                mostTokens == null ? tokensThatPay(load, memory, time.apply(ActivationPolicy.KEEP_ALL)) : mostTokens;
+        Member member = Member.of(load, memory.model());
+        int budget = mostTokens == null ? tokensThatPay(member, time.apply(ActivationPolicy.KEEP_ALL)) : mostTokens;
         ActivationPolicy best = ActivationPolicy.KEEP_ALL;
         double least = Double.POSITIVE_INFINITY;
         for (ActivationPolicy policy : ActivationPolicy.values()) {
             MemoryModel under = memory.withActivationPolicy(policy);
-            double seconds = secondsOfToken(load, under, time.apply(policy), memoryBytes, budget);
+            double seconds = secondsOfToken(load, member, under, time.apply(policy), memoryBytes, budget);
             if (least == Double.POSITIVE_INFINITY || seconds < (1 - GAIN_THAT_PAYS) * least) {
                 least = seconds;
                 best = policy;
@@ -94,11 +95,11 @@ public record ActivationChoice(ActivationPolicy policy, int tokenBudget) {
     }
 
     /** Doubles the tokens, and with them the adapters, until that gains too little. */
-    private static int tokensThatPay(Load load, MemoryModel memory, GroupTime time) {
+    private static int tokensThatPay(Member member, GroupTime time) {
         int tokens = FEWEST_TOKENS;
-        double seconds = secondsOfToken(load, memory, time, tokens);
+        double seconds = secondsOfToken(member, time, tokens);
         while (tokens < MOST_TOKENS) {
-            double ofTwice = secondsOfToken(load, memory, time, 2 * tokens);
+            double ofTwice = secondsOfToken(member, time, 2 * tokens);
             if (ofTwice >= (1 - GAIN_THAT_PAYS) * seconds) {
                 return tokens;
             }
@@ -108,13 +109,13 @@ public record ActivationChoice(ActivationPolicy policy, int tokenBudget) {
         return tokens;
     }
 
-    private static double secondsOfToken(Load load, MemoryModel memory, GroupTime time, int tokens) {
-        return time.seconds(load.work(memory, tokens, tokens / load.batchTokens()), 1) / tokens;
+    private static double secondsOfToken(Member member, GroupTime time, int tokens) {
+        return time.seconds(member.work(tokens, tokens / member.batchTokens()), 1) / tokens;
     }
 
     /** With the number of adapters that is best; infinite where one of them does not fit alone. */
     private static double secondsOfToken(
-            Load load, MemoryModel memory, GroupTime time, long memoryBytes, int mostTokens) {
+            Load load, Member member, MemoryModel memory, GroupTime time, long memoryBytes, int mostTokens) {
         double least = Double.POSITIVE_INFINITY;
         if (!load.configs().stream().allMatch(config -> fitsAlone(load, memory, config, memoryBytes))) {
             return least;
@@ -122,14 +123,14 @@ public record ActivationChoice(ActivationPolicy policy, int tokenBudget) {
         double adapterBytes = load.mean(config -> memory.adapterBytes(config, 1));
         double tokenBytes = load.mean(config -> memory.tokenBytes(config, 1));
         double room = memoryBytes - memory.baseBytes(1);
+        double most = Math.max(mostTokens, member.sampleTokens());
         for (int adapters = 1; adapters <= load.configs().size(); adapters++) {
             double held = (room - adapters * adapterBytes) / tokenBytes;
-            double tokens =
-                    Math.min(Math.max(mostTokens, load.meanTokens()), Math.min(held, adapters * load.batchTokens()));
-            if (tokens < load.meanTokens()) {
+            double tokens = Math.min(most, Math.min(held, adapters * member.batchTokens()));
+            if (tokens < member.sampleTokens()) {
                 break;
             }
-            least = Math.min(least, time.seconds(load.work(memory, tokens, adapters), 1) / tokens);
+            least = Math.min(least, time.seconds(member.work(tokens, adapters), 1) / tokens);
         }
         return least;
     }

@@ -142,7 +142,7 @@ final class DeviceWorker implements AutoCloseable {
             tokens.put(trial, member.rows());
             StepReport.Batch batch = member.batch();
             if (batch != null) {
-                losses.put(trial.config().id(), batch.loss());
+                losses.put(trial.id(), batch.loss());
             }
             if (member.failure() != null) {
                 failures.add(trial);
@@ -258,7 +258,7 @@ final class DeviceWorker implements AutoCloseable {
             if (!done) {
                 saveRunning(trial);
             }
-            events.add(new EpochEvent(config.id(), epoch(trial), evaluations.get(i)));
+            events.add(new EpochEvent(trial.id(), epoch(trial), evaluations.get(i)));
         }
         return events;
     }

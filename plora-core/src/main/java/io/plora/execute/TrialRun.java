@@ -17,6 +17,7 @@ import org.jspecify.annotations.Nullable;
 final class TrialRun {
     private final int index;
     private final LoraConfig config;
+    private final String id; // of the configuration, which works it out each time
     private @Nullable Training training; // while in a group
     private Training.@Nullable Snapshot snapshot; // while paused
     private @Nullable Evaluation last;
@@ -35,6 +36,7 @@ final class TrialRun {
     TrialRun(int index, LoraConfig config) {
         this.index = index;
         this.config = config;
+        this.id = config.id();
     }
 
     int index() {
@@ -43,6 +45,10 @@ final class TrialRun {
 
     LoraConfig config() {
         return config;
+    }
+
+    String id() {
+        return id;
     }
 
     /**
@@ -73,7 +79,7 @@ final class TrialRun {
 
     Training training() {
         if (training == null) {
-            throw new IllegalStateException("Trial (%s) is in no group.".formatted(config.id()));
+            throw new IllegalStateException("Trial (%s) is in no group.".formatted(id));
         }
         return training;
     }
