@@ -35,7 +35,7 @@ public record IterationParts(
     static final int COUNT = 8;
 
     /** Names of the parts, in order. */
-    static List<String> names() {
+    public static List<String> names() {
         return Arrays.stream(IterationParts.class.getRecordComponents())
                 .map(RecordComponent::getName)
                 .toList();

@@ -1,11 +1,13 @@
 package io.plora.plan;
 
 import com.google.common.collect.ImmutableSortedMap;
+import io.plora.cost.GroupTime;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Random;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /** What goes otherwise in a simulated sweep than the policy knows; the same for the same seed. */
 public final class Disturbances {
@@ -14,6 +16,7 @@ public final class Disturbances {
 
     private final long seed;
     private final double noise;
+    private final @Nullable GroupTime time;
     private final Map<Integer, Double> stragglers;
     private final SortedMap<Integer, Double> deviceFailures;
     private final Map<Integer, Stop> stops;
@@ -30,6 +33,7 @@ public final class Disturbances {
     private Disturbances(Builder builder) {
         seed = builder.seed;
         noise = builder.noise;
+        time = builder.time;
         stragglers = Map.copyOf(builder.stragglers);
         deviceFailures = ImmutableSortedMap.copyOf(builder.deviceFailures);
         stops = Map.copyOf(builder.stops);
@@ -44,8 +48,13 @@ public final class Disturbances {
         return deviceFailures;
     }
 
-    /** Actual over predicted time of the stretch that a group has begun. */
-    double slowdown(GroupState group) {
+    /** Actual seconds of an iteration of the stretch that a group has begun. */
+    double seconds(SweepState state, GroupState group, Stretch stretch) {
+        GroupTime actual = time == null ? state.time() : time;
+        return actual.seconds(stretch.work(), group.degree()) / state.speedOf(group.devices()) * slowdown(group);
+    }
+
+    private double slowdown(GroupState group) {
         double slowest = group.devices().stream()
                 .mapToDouble(device -> stragglers.getOrDefault(device, 1.0))
                 .max()
@@ -88,6 +97,7 @@ public final class Disturbances {
         private final Map<Integer, Stop> stops = new TreeMap<>();
         private long seed;
         private double noise;
+        private @Nullable GroupTime time;
 
         private Builder() {}
 
@@ -104,6 +114,16 @@ public final class Disturbances {
         public Builder withNoise(double deviation) {
             require(deviation >= 0 && deviation < 10, "Noise (%s) must be from 0 to 10.", deviation);
             noise = deviation;
+            return this;
+        }
+
+        /**
+         * Iterations take what another time model says than the one that the policy goes by.
+         *
+         * @param actual on devices of speed 1, without noise
+         */
+        public Builder withTime(GroupTime actual) {
+            time = actual;
             return this;
         }
 

@@ -8,7 +8,7 @@ import java.util.PriorityQueue;
 
 /**
  * Runs a policy to the end of a sweep without training: iterations last as long as the state's {@link
- * io.plora.cost.GroupTime} says, more or less as {@link Disturbances} say.
+ * io.plora.cost.GroupTime} says, or otherwise as {@link Disturbances} say.
  */
 public final class PlanSimulator {
     private static final int MANY_GROUPS = 16;
@@ -99,9 +99,7 @@ public final class PlanSimulator {
     }
 
     private void begin(GroupState group, Stretch stretch) {
-        double seconds = state.time().seconds(stretch.work(), group.degree())
-                / state.speedOf(group.devices())
-                * disturbances.slowdown(group);
+        double seconds = disturbances.seconds(state, group, stretch);
         Running started = new Running(begun, now, seconds, disturbances.untilStop(state, stretch));
         running.put(group.id(), started);
         events.add(new Event(started.end(), group.id(), begun));
