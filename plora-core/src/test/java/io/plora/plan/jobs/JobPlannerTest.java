@@ -44,28 +44,47 @@ class JobPlannerTest {
     private static final int[] RANKS = {8, 16, 32, 64, 128};
     private static final int[] BATCHES = {1, 2, 4, 8, 16, 32};
 
-    @ParameterizedTest
-    @ValueSource(ints = {0, 1, 2, 3, 4, 5})
-    void everyTrialTrainsOnceAndNoDeviceTwice(int seed) {
-        Random random = new Random(seed);
-        Workload workload = workload(RANKS, BATCHES, 2700 + random.nextInt(5000), PackSolverTest.ROOFLINE, 1, 2, 4);
-        ImmutableIntArray trials = ImmutableIntArray.copyOf(random.ints(30, 0, 4));
-        int devices = 4 + random.nextInt(4);
+    @Test
+    void everyTrialTrainsOnceAndNeitherMemoryNorTokensNorDevicesAreExceeded() {
+        for (int seed = 0; seed < 40; seed++) {
+            Random random = new Random(seed);
+            long memory = 2700 + random.nextInt(5000);
+            Workload workload = workload(RANKS, BATCHES, memory, PackSolverTest.ROOFLINE, 1, 2, 4);
+            ImmutableIntArray trials = ImmutableIntArray.copyOf(random.ints(30, 0, 4));
+            int devices = 1 + random.nextInt(8);
 
-        JobSchedule schedule = JobPlanner.plan(workload, trials, devices);
+            JobSchedule schedule = JobPlanner.plan(workload, trials, devices);
 
-        int[] trained = new int[30];
-        for (PlannedJob job : schedule.jobs()) {
-            for (int kind = 0; kind < 30; kind++) {
-                trained[kind] += job.pack().counts().get(kind);
+            int[] trained = new int[30];
+            for (PlannedJob job : schedule.jobs()) {
+                requireHolds(workload, job, seed);
+                for (int kind = 0; kind < 30; kind++) {
+                    trained[kind] += job.pack().counts().get(kind);
+                }
+                int busy = schedule.jobs().stream()
+                        .filter(other -> other.start() <= job.start() && other.end() > job.start())
+                        .mapToInt(PlannedJob::devices)
+                        .sum();
+                assertThat(busy).as("devices of seed %d", seed).isLessThanOrEqualTo(devices);
             }
-            int busy = schedule.jobs().stream()
-                    .filter(other -> other.start() <= job.start() && other.end() > job.start())
-                    .mapToInt(PlannedJob::devices)
-                    .sum();
-            assertThat(busy).isLessThanOrEqualTo(devices);
+            assertThat(trained).as("trials of seed %d", seed).containsExactly(trials.toArray());
         }
-        assertThat(trained).containsExactly(trials.toArray());
+    }
+
+    private static void requireHolds(Workload workload, PlannedJob job, int seed) {
+        Degree degree = workload.degrees().stream()
+                .filter(candidate -> candidate.devices() == job.devices())
+                .findFirst()
+                .orElseThrow();
+        long bytes = 0;
+        long tokens = 0;
+        for (int kind = 0; kind < degree.kinds().size(); kind++) {
+            int count = job.pack().counts().get(kind);
+            bytes += count * degree.kinds().get(kind).bytes();
+            tokens += count * degree.kinds().get(kind).tokens();
+        }
+        assertThat(bytes).as("bytes of seed %d", seed).isLessThanOrEqualTo(degree.memoryBytes());
+        assertThat(tokens).as("tokens of seed %d", seed).isLessThanOrEqualTo(workload.tokenBudget());
     }
 
     /** Theorem D.1; all fit on one device, so that none is idle while a trial waits. */
