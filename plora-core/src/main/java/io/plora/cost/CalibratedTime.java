@@ -1,7 +1,7 @@
 package io.plora.cost;
 
 /** A predicted time with its corrections; the constant counts for an evaluation too. */
-record CalibratedTime(RooflineTime prior, Calibration calibration) implements EngineTime {
+record CalibratedTime(PartedTime prior, Calibration calibration) implements EngineTime {
 
     @Override
     public double seconds(GroupWork work, int degree) {

@@ -12,8 +12,9 @@ import java.util.DoubleSummaryStatistics;
 import java.util.List;
 
 /**
- * Corrections of a {@link RooflineTime} by measured iterations: a factor for each part of the time and a constant, none
- * negative. Few rows are safe: what they do not tell stays as it was predicted.
+ * Corrections of a {@link PartedTime} by measured iterations: a factor for each part of the time and a constant, none
+ * negative. Few rows are safe: what they do not tell stays as it was predicted. A sum of parts by factors that are not negative
+ * keeps what lower bounds rely on (see {@link GroupTime}) wherever each part has it.
  *
  * @param factors of the parts, in the order of {@link IterationParts}
  * @param fixedSeconds added to every iteration
@@ -29,6 +30,16 @@ public record Calibration(
             throw new IllegalArgumentException("A calibration has (%d) factors, one for each of %s, not (%d)."
                     .formatted(IterationParts.COUNT, IterationParts.names(), factors.length()));
         }
+        boolean possible = isPossible(fixedSeconds) && factors.stream().allMatch(Calibration::isPossible);
+        if (!possible || fixedSeconds == 0 && factors.stream().sum() == 0) {
+            throw new IllegalArgumentException(
+                    "Factors %s of a calibration and its constant (%s s) must be zero or positive, at least one of them positive. Maybe calibrate again."
+                            .formatted(factors, fixedSeconds));
+        }
+    }
+
+    private static boolean isPossible(double value) {
+        return value >= 0 && Double.isFinite(value);
     }
 
     /**
@@ -38,7 +49,7 @@ public record Calibration(
      * @param prior predicts the iterations of the measured model and device
      * @throws IllegalArgumentException if there are no rows
      */
-    public static Calibration fit(List<MeasuredIteration> rows, RooflineTime prior) {
+    public static Calibration fit(List<MeasuredIteration> rows, PartedTime prior) {
         if (rows.isEmpty()) {
             throw new IllegalArgumentException(
                     "A calibration needs at least one measured iteration. Maybe use the time model as it is.");
@@ -60,7 +71,7 @@ public record Calibration(
                 heldOut.getMax());
     }
 
-    private static double relativeError(double[] fitted, MeasuredIteration row, RooflineTime prior) {
+    private static double relativeError(double[] fitted, MeasuredIteration row, PartedTime prior) {
         double[] parts = prior.parts(row.work(), row.degree()).values();
         double seconds = fitted[IterationParts.COUNT];
         for (int i = 0; i < parts.length; i++) {
@@ -70,7 +81,7 @@ public record Calibration(
     }
 
     /** The corrected time. */
-    public EngineTime apply(RooflineTime prior) {
+    public EngineTime apply(PartedTime prior) {
         return new CalibratedTime(prior, this);
     }
 

@@ -23,7 +23,7 @@ final class CalibrationFit {
     private CalibrationFit() {}
 
     /** Factors of the parts in order, then the constant in seconds. */
-    static double[] fit(List<MeasuredIteration> rows, RooflineTime prior) {
+    static double[] fit(List<MeasuredIteration> rows, PartedTime prior) {
         double unit =
                 rows.stream().mapToDouble(MeasuredIteration::seconds).average().orElse(1);
         double[][] features =
@@ -36,7 +36,7 @@ final class CalibrationFit {
     }
 
     /** Parts and constant, relative to the measured seconds. */
-    private static double[] features(MeasuredIteration row, RooflineTime prior, double unit) {
+    private static double[] features(MeasuredIteration row, PartedTime prior, double unit) {
         double[] features = Arrays.copyOf(prior.parts(row.work(), row.degree()).values(), IterationParts.COUNT + 1);
         features[IterationParts.COUNT] = unit;
         for (int i = 0; i < features.length; i++) {

@@ -33,7 +33,7 @@ import java.util.stream.IntStream;
  *
  * <p>Immutable and cheap: well below a microsecond an evaluation.
  */
-public final class RooflineTime implements EngineTime {
+public final class RooflineTime implements PartedTime {
     /** Degrees up to this are prepared. */
     private static final int PREPARED_DEGREES = 16;
 
@@ -91,21 +91,11 @@ public final class RooflineTime implements EngineTime {
     }
 
     @Override
-    public double seconds(GroupWork work, int degree) {
-        return parts(work, degree).seconds();
-    }
-
-    @Override
-    public double evaluationSeconds(GroupWork work, int degree) {
-        return evaluationParts(work, degree).seconds();
-    }
-
-    /** What the seconds of a training iteration are spent on. */
     public IterationParts parts(GroupWork work, int degree) {
         return (isPrepared(degree) ? training[degree - 1] : training(degree)).parts(work);
     }
 
-    /** What the seconds of a forward pass are spent on. */
+    @Override
     public IterationParts evaluationParts(GroupWork work, int degree) {
         return (isPrepared(degree) ? evaluation[degree - 1] : evaluation(degree)).parts(work);
     }

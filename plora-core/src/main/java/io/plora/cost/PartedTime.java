@@ -1,0 +1,21 @@
+package io.plora.cost;
+
+/** A predicted time that is a sum of parts, each of which a {@link Calibration} corrects by a factor of its own. */
+public interface PartedTime extends EngineTime {
+
+    /** What the seconds of a training iteration are spent on. */
+    IterationParts parts(GroupWork work, int degree);
+
+    /** What the seconds of a forward pass are spent on. */
+    IterationParts evaluationParts(GroupWork work, int degree);
+
+    @Override
+    default double seconds(GroupWork work, int degree) {
+        return parts(work, degree).seconds();
+    }
+
+    @Override
+    default double evaluationSeconds(GroupWork work, int degree) {
+        return evaluationParts(work, degree).seconds();
+    }
+}
