@@ -11,6 +11,7 @@ import io.plora.execute.SweepSpec;
 import io.plora.execute.Validation;
 import io.plora.model.BaseModel;
 import io.plora.plan.ContinuousPacking;
+import io.plora.plan.MinGpu;
 import io.plora.plan.PackingPolicy;
 import io.plora.plan.PlanSimulator;
 import io.plora.plan.SweepPlan;
@@ -20,7 +21,6 @@ import io.plora.space.SearchSpace;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Function;
@@ -57,15 +57,16 @@ public final class LoraSweep {
     }
 
     /**
-     * What would be trained with whom, without training.
+     * What would be trained with whom, without training; beside it how long the baseline {@link MinGpu} would take, each
+     * configuration alone.
      *
      * @throws IllegalArgumentException if something about model, data or space is wrong, naming it
      */
     public SweepPlan plan() {
         try (BaseModel model = BaseModel.open(settings.baseModel())) {
             SweepSpec spec = settings.spec(model);
-            List<Long> nothingDone = Collections.nCopies(spec.configs().size(), 0L);
-            return PlanSimulator.simulate(spec.policy(), spec.progress(spec.configs(), nothingDone));
+            SweepPlan plan = PlanSimulator.simulate(spec.policy(), spec.progress(spec.configs(), List.of()));
+            return plan.comparedWith(PlanSimulator.simulate(new MinGpu(), spec.progress(spec.configs(), List.of())));
         }
     }
 

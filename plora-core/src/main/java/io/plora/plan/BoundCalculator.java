@@ -91,7 +91,7 @@ final class BoundCalculator {
             }
         }
         for (int degree : Degrees.of(state)) {
-            long free = Degrees.largestMemory(state) - state.memory().baseBytes(degree);
+            long free = Degrees.largestMemory(state, degree) - state.memory().baseBytes(degree);
             if (free > 0) {
                 degrees.add(new AtDegree(state, degree, free));
             }

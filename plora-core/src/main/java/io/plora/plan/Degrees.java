@@ -2,6 +2,7 @@ package io.plora.plan;
 
 import com.google.common.collect.ImmutableSortedSet;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.SortedSet;
@@ -34,6 +35,22 @@ final class Degrees {
 
     static boolean isDegree(int count) {
         return Integer.bitCount(count) == 1;
+    }
+
+    /** Most memory that each device of a group can have: where those of a node differ, the smallest of the group counts. */
+    static long largestMemory(SweepState state, int degree) {
+        Map<Integer, List<DeviceState>> nodes =
+                state.devices().stream().collect(Collectors.groupingBy(DeviceState::node));
+        return nodes.values().stream()
+                .filter(node -> node.size() >= degree)
+                .mapToLong(node -> node.stream()
+                        .map(DeviceState::memoryBytes)
+                        .sorted(Comparator.reverseOrder())
+                        .skip(degree - 1L)
+                        .findFirst()
+                        .orElseThrow())
+                .max()
+                .orElse(0);
     }
 
     /** Memory of the largest device. */

@@ -73,6 +73,7 @@ public final class PlanRecorder implements SweepObserver {
                 bound,
                 milliseconds,
                 groups.values().stream().map(group -> group.plan(now)).toList(),
-                decisions);
+                decisions,
+                null);
     }
 }

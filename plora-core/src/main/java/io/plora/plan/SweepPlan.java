@@ -7,6 +7,7 @@ import com.google.common.collect.ImmutableList;
 import io.plora.cost.Bytes;
 import java.util.List;
 import java.util.Locale;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a policy makes of a sweep: its trace in the simulator. Times are seconds since the start.
@@ -17,6 +18,7 @@ import java.util.Locale;
  * @param planMillis what the planning took
  * @param groups by id
  * @param decisions in order
+ * @param baseline what it is compared with; null if it is not
  */
 public record SweepPlan(
         String policy,
@@ -24,7 +26,8 @@ public record SweepPlan(
         LowerBound bound,
         double planMillis,
         List<GroupPlan> groups,
-        @JsonIgnore List<Decision> decisions) {
+        @JsonIgnore List<Decision> decisions,
+        @Nullable Baseline baseline) {
 
     private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -32,6 +35,14 @@ public record SweepPlan(
         groups = ImmutableList.copyOf(groups);
         decisions = ImmutableList.copyOf(decisions);
     }
+
+    /**
+     * The same sweep under another policy.
+     *
+     * @param policy name of that policy
+     * @param makespan when the last group finishes
+     */
+    public record Baseline(String policy, double makespan) {}
 
     /**
      * One group.
@@ -114,6 +125,12 @@ public record SweepPlan(
         return bound.gap(makespan);
     }
 
+    /** This plan beside another one of the same sweep. */
+    public SweepPlan comparedWith(SweepPlan other) {
+        return new SweepPlan(
+                policy, makespan, bound, planMillis, groups, decisions, new Baseline(other.policy, other.makespan));
+    }
+
     /** Tokens of all groups. */
     public long tokens() {
         return groups.stream().mapToLong(GroupPlan::tokens).sum();
@@ -139,6 +156,15 @@ public record SweepPlan(
                 iterations(),
                 tokens(),
                 planMillis));
+        if (baseline != null) {
+            text.append(String.format(
+                    Locale.ROOT,
+                    "By %s: %,.1f seconds, %.1f%% above the lower bound, %.2f times as long%n",
+                    baseline.policy(),
+                    baseline.makespan(),
+                    100 * bound.gap(baseline.makespan()),
+                    baseline.makespan() / makespan));
+        }
         groups.forEach(group -> append(text, group));
         return text.toString();
     }

@@ -2,6 +2,7 @@ package io.plora.report;
 
 import io.plora.cost.Bytes;
 import io.plora.plan.SweepPlan;
+import io.plora.plan.SweepPlan.Baseline;
 import io.plora.plan.SweepPlan.GroupPlan;
 import io.plora.plan.SweepPlan.MemberPlan;
 import io.plora.plan.SweepPlan.PhasePlan;
@@ -118,13 +119,15 @@ final class GanttPanel {
     }
 
     private String title() {
+        Baseline baseline = plan.baseline();
         return String.format(
                 Locale.ROOT,
-                "%s: %s, %.1f%% above the lower bound (%s); at most %,d tokens an iteration, %s a device",
+                "%s: %s, %.1f%% above the lower bound (%s); %sat most %,d tokens an iteration, %s a device",
                 plan.policy(),
                 TimeAxis.text(plan.makespan()),
                 100 * plan.gap(),
                 TimeAxis.text(plan.bound().seconds()),
+                baseline == null ? "" : "%s %s; ".formatted(baseline.policy(), TimeAxis.text(baseline.makespan())),
                 plan.groups().stream()
                         .mapToLong(GroupPlan::largestIteration)
                         .max()

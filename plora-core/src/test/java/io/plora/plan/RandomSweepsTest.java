@@ -16,12 +16,12 @@ class RandomSweepsTest {
     /** How many sweeps of each kind: the planner of static jobs, an integer program a job, is slower than the others. */
     enum Policies {
         CONTINUOUS(500, true, time -> new ContinuousPacking()),
-        GREEDY(500, false, time -> new GreedyPacking()),
-        ONE_BY_ONE(300, false, time -> new OneByOne()),
-        MIN_GPU(200, true, time -> new MinGpu()),
-        MAX_GPU(200, true, time -> new MaxGpu()),
-        DTM(40, true, time -> new DtmPacking()),
-        SEQUENTIAL(20, true, SequentialPlora::new);
+        GREEDY(200, false, time -> new GreedyPacking()),
+        ONE_BY_ONE(200, false, time -> new OneByOne()),
+        MIN_GPU(150, true, time -> new MinGpu()),
+        MAX_GPU(150, true, time -> new MaxGpu()),
+        DTM(20, true, time -> new DtmPacking()),
+        SEQUENTIAL(10, true, SequentialPlora::new);
 
         private final int sweeps;
         private final boolean splits;

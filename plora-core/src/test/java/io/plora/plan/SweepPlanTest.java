@@ -35,6 +35,25 @@ class SweepPlanTest {
     }
 
     @Test
+    void baselineIsALineOfTheTextAndAFieldOfTheJson() throws Exception {
+        SweepPlan alone = PlanSimulator.simulate(
+                new OneByOne(),
+                sweep(List.of(config(8, 1), config(16, 2)), new int[] {10, 20, 30}, 100, 2000)
+                        .withTime((work, degree) -> 1.5 * work.tokens(), config -> 0)
+                        .build());
+
+        SweepPlan compared = plan.comparedWith(alone);
+
+        assertThat(compared.toText())
+                .contains("By one by one: 180.0 seconds, 50.0% above the lower bound, 1.50 times as long");
+        JsonNode json = new ObjectMapper().readTree(compared.toJson());
+        assertThat(json.at("/baseline/policy").asText()).isEqualTo("one by one");
+        assertThat(json.at("/baseline/makespan").asDouble()).isEqualTo(180);
+        assertThat(new ObjectMapper().readTree(plan.toJson()).at("/baseline").isNull())
+                .isTrue();
+    }
+
+    @Test
     void jsonHoldsGroupsAndMembers() throws Exception {
         JsonNode json = new ObjectMapper().readTree(plan.toJson());
 

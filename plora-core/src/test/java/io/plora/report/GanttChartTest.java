@@ -75,8 +75,8 @@ class GanttChartTest {
     @Test
     void svgHoldsATitleForEachPlanAndABarForEachStay() throws Exception {
         Path file = folder.resolve("plan.svg");
-        SweepPlan packed = plan(new GreedyPacking());
         SweepPlan alone = plan(new OneByOne());
+        SweepPlan packed = plan(new GreedyPacking()).comparedWith(alone);
 
         new GanttChart(CONFIGS, List.of(packed, alone)).writeSvg(file);
 
@@ -86,6 +86,7 @@ class GanttChartTest {
         assertThat(svg.getDocumentElement().getTextContent())
                 .contains("greedy packing: ")
                 .contains("one by one: ")
+                .contains("; one by one " + TimeAxis.text(alone.makespan()) + "; ")
                 .contains("device 0")
                 .contains("device 1");
         int stays = packed.groups().stream()

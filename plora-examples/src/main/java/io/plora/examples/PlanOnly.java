@@ -2,7 +2,7 @@ package io.plora.examples;
 
 import io.plora.LoraSweep;
 import io.plora.plan.ContinuousPacking;
-import io.plora.plan.OneByOne;
+import io.plora.plan.MinGpu;
 import io.plora.plan.PackingPolicy;
 import io.plora.plan.SweepPlan;
 import io.plora.report.GanttChart;
@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** Looks before it leaps: who would train with whom, packed and one by one. Trains nothing. */
+/** Looks before it leaps: who would train with whom, packed and each alone (PLoRA's baseline Min GPU). Trains nothing. */
 @Command(name = "plan-only", mixinStandardHelpOptions = true, description = "Plans a sweep without training.")
 final class PlanOnly implements Callable<Integer> {
     private static final SearchSpace SPACE =
@@ -30,10 +30,10 @@ final class PlanOnly implements Callable<Integer> {
     @Override
     public Integer call() {
         SweepPlan packed = plan(new ContinuousPacking());
-        SweepPlan alone = plan(new OneByOne());
+        SweepPlan alone = plan(new MinGpu());
         System.out.println(packed.toText());
         System.out.printf(
-                "One by one the same %,d tokens would take %,d passes of the base model instead of %,d.%n",
+                "Alone the same %,d tokens would take %,d passes of the base model instead of %,d.%n",
                 alone.tokens(), alone.iterations(), packed.iterations());
         if (chart != null) {
             draw(new GanttChart(SPACE.configs(), List.of(packed, alone)), chart);

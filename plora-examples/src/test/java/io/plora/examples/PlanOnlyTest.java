@@ -3,8 +3,9 @@ package io.plora.examples;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.plora.plan.ContinuousPacking;
-import io.plora.plan.OneByOne;
+import io.plora.plan.MinGpu;
 import io.plora.plan.SweepPlan;
+import io.plora.plan.SweepPlan.Baseline;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -17,12 +18,14 @@ class PlanOnlyTest {
     @Test
     void packingTakesFewerPassesOverTheSameTokens() {
         SweepPlan packed = PlanOnly.plan(new ContinuousPacking());
-        SweepPlan alone = PlanOnly.plan(new OneByOne());
+        SweepPlan alone = PlanOnly.plan(new MinGpu());
         assertThat(packed.groups()).hasSize(1);
-        assertThat(alone.groups()).hasSize(1);
+        assertThat(alone.groups())
+                .allSatisfy(group -> assertThat(group.members()).hasSize(1));
         assertThat(packed.tokens()).isEqualTo(alone.tokens());
         assertThat(packed.iterations()).isLessThan(alone.iterations() / 4);
         assertThat(packed.makespan()).isLessThan(alone.makespan());
+        assertThat(packed.baseline()).isEqualTo(new Baseline("min GPU", alone.makespan()));
     }
 
     @Test
@@ -33,7 +36,11 @@ class PlanOnlyTest {
                 .isZero();
         assertThat(new CommandLine(new PlanOnly()).execute("--chart", png.toString()))
                 .isZero();
-        assertThat(svg).content().contains("continuous packing: ").contains("one by one: ");
+        assertThat(svg)
+                .content()
+                .contains("continuous packing: ")
+                .contains("; min GPU ")
+                .contains("min GPU: ");
         assertThat(png).isNotEmptyFile();
         assertThat(Path.of("sweep-planned")).doesNotExist();
     }
