@@ -1,5 +1,6 @@
 package io.plora;
 
+import io.plora.cost.Calibration;
 import io.plora.data.ChoiceData;
 import io.plora.data.Dataset;
 import io.plora.data.EncodingContext;
@@ -58,7 +59,8 @@ public final class LoraSweep {
 
     /**
      * What would be trained with whom, without training; beside it how long the baseline {@link MinGpu} would take, each
-     * configuration alone.
+     * configuration alone. Times are those of training, without loading, evaluating and saving, at a nominal rate unless there is
+     * a {@link Builder#withCalibration calibration}.
      *
      * @throws IllegalArgumentException if something about model, data or space is wrong, naming it
      */
@@ -159,6 +161,8 @@ public final class LoraSweep {
         private @Nullable TooLong tooLong;
         private @Nullable Long seed;
         private @Nullable Duration checkpointInterval;
+        private @Nullable Calibration calibration;
+        private boolean measuredTimes;
         private final List<ComputeDevice> devices = new ArrayList<>();
         private final List<SweepListener> listeners = new ArrayList<>();
 
@@ -265,6 +269,26 @@ public final class LoraSweep {
             return this;
         }
 
+        /**
+         * Corrects predicted times, so that {@link LoraSweep#plan} tells seconds and the policy goes by them. A sweep leaves the
+         * calibration of its own iterations in its output folder: {@code Calibration.load(folder.resolve("calibration.json"))} is
+         * good for sweeps on the same base model and machine.
+         */
+        public Builder withCalibration(Calibration calibration) {
+            this.calibration = once("withCalibration", this.calibration, calibration);
+            return this;
+        }
+
+        /**
+         * Lets the policy go by what iterations of the run itself take: from the twentieth on, then whenever twice as many have
+         * been measured. The journal tells when, and replays the decisions. Without it the same sweep has the same decisions, and
+         * so the same results to the last bit; with it, decisions may differ from run to run, and results within rounding.
+         */
+        public Builder withMeasuredTimes() {
+            measuredTimes = true;
+            return this;
+        }
+
         /** Adds someone who hears what the sweep does. */
         public Builder withListener(SweepListener listener) {
             listeners.add(listener);
@@ -306,6 +330,8 @@ public final class LoraSweep {
             copy.tooLong = tooLong;
             copy.seed = seed;
             copy.checkpointInterval = checkpointInterval;
+            copy.calibration = calibration;
+            copy.measuredTimes = measuredTimes;
             copy.devices.addAll(devices);
             copy.listeners.addAll(listeners);
             return copy;
@@ -360,7 +386,9 @@ public final class LoraSweep {
                     tokenBudget,
                     required("withOutput", output),
                     initialAdapter,
-                    orElse(checkpointInterval, Duration.ofMinutes(5)));
+                    orElse(checkpointInterval, Duration.ofMinutes(5)),
+                    calibration,
+                    measuredTimes);
         }
 
         private static <D, T> @Nullable T load(@Nullable D data, Function<D, T> loader) {

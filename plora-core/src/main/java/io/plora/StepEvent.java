@@ -13,6 +13,8 @@ import java.util.Map;
  * @param losses by trial id, the mean loss of an answer token
  * @param tokensDone trained on so far in this run, all groups together
  * @param tokensExpected in this run; falls when a trial ends early
+ * @param secondsLeft until the end of the run, planned by what iterations took so far; NaN where that is not known, which is
+ *     so at first and as long as tens of thousands of optimizer steps are left
  */
 public record StepEvent(
         int group,
@@ -21,7 +23,8 @@ public record StepEvent(
         double seconds,
         Map<String, Double> losses,
         long tokensDone,
-        long tokensExpected) {
+        long tokensExpected,
+        double secondsLeft) {
 
     public StepEvent {
         losses = ImmutableMap.copyOf(losses);

@@ -2,9 +2,9 @@ package io.plora.execute;
 
 import com.sun.management.HotSpotDiagnosticMXBean;
 import io.plora.cost.ActivationPolicy;
-import io.plora.cost.GroupTime;
 import io.plora.cost.MemoryModel;
 import io.plora.cost.NominalTime;
+import io.plora.cost.PartedTime;
 import io.plora.kernels.DType;
 import io.plora.kernels.Kernels;
 import io.plora.kernels.cpu.CpuKernels;
@@ -36,7 +36,7 @@ public interface ComputeDevice {
     }
 
     /** How long iterations take here, before any is measured. */
-    default GroupTime time(ModelConfig model, ActivationPolicy policy) {
+    default PartedTime time(ModelConfig model, ActivationPolicy policy) {
         return new NominalTime(model, policy);
     }
 

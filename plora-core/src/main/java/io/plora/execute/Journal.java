@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.google.common.collect.ImmutableList;
+import io.plora.cost.Calibration;
 import io.plora.plan.Decision;
 import io.plora.plan.EndReason;
 import io.plora.plan.GroupState;
@@ -87,6 +88,12 @@ public final class Journal implements SweepObserver, AutoCloseable {
     @Override
     public void lost(int device) {
         append(new JournalEntry.Lost(device));
+    }
+
+    @Override
+    public void calibrated(Calibration calibration) {
+        append(new JournalEntry.Calibrated(
+                calibration.factors().asList(), calibration.fixedSeconds(), calibration.rows()));
     }
 
     private void append(JournalEntry entry) {

@@ -16,7 +16,8 @@ import java.util.SortedMap;
     @JsonSubTypes.Type(value = JournalEntry.Decided.class, name = "decided"),
     @JsonSubTypes.Type(value = JournalEntry.Finished.class, name = "finished"),
     @JsonSubTypes.Type(value = JournalEntry.Ended.class, name = "ended"),
-    @JsonSubTypes.Type(value = JournalEntry.Lost.class, name = "lost")
+    @JsonSubTypes.Type(value = JournalEntry.Lost.class, name = "lost"),
+    @JsonSubTypes.Type(value = JournalEntry.Calibrated.class, name = "calibrated")
 })
 public sealed interface JournalEntry {
 
@@ -64,4 +65,17 @@ public sealed interface JournalEntry {
 
     /** A device failed. */
     record Lost(int device) implements JournalEntry {}
+
+    /**
+     * The policy goes by corrected times from here on; for people, as a replay takes the decisions as they are.
+     *
+     * @param factors of the parts of the time, in the order of {@link io.plora.cost.IterationParts}
+     * @param fixedSeconds added to every iteration
+     * @param rows measured iterations that they were fitted to
+     */
+    record Calibrated(List<Double> factors, double fixedSeconds, int rows) implements JournalEntry {
+        public Calibrated {
+            factors = ImmutableList.copyOf(factors);
+        }
+    }
 }

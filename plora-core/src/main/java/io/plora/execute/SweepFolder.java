@@ -37,6 +37,7 @@ import org.jspecify.annotations.Nullable;
  * trials.jsonl, .csv    a line for each trial that has ended
  * journal-N.jsonl       the policy's decisions in the N-th run
  * time.json             wall time of all runs
+ * calibration.json      how iterations of the last run compare with the time model's
  * trials/ID/best        adapter at its best evaluation
  * trials/ID/last        adapter at the end
  * trials/ID/running     a trial that has not ended: its adapter with the training state, and what it has reached
@@ -46,6 +47,7 @@ final class SweepFolder implements AutoCloseable {
     private static final String IDENTITY = "sweep.json";
     private static final String LOCK = ".lock";
     private static final String TIME = "time.json";
+    private static final String CALIBRATION = "calibration.json";
     private static final String NONE = "none";
 
     private final Path folder;
@@ -242,6 +244,10 @@ final class SweepFolder implements AutoCloseable {
     void setSeconds(double seconds) {
         StrictJson.writeObject(
                 folder.resolve(TIME), JsonNodeFactory.instance.objectNode().put("seconds", seconds));
+    }
+
+    Path calibration() {
+        return folder.resolve(CALIBRATION);
     }
 
     private Path trial(String id) {

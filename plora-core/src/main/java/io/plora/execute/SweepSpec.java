@@ -3,7 +3,10 @@ package io.plora.execute;
 import io.plora.Metric;
 import io.plora.cost.ActivationChoice;
 import io.plora.cost.ActivationPolicy;
+import io.plora.cost.Calibration;
+import io.plora.cost.GroupTime;
 import io.plora.cost.MemoryModel;
+import io.plora.cost.PartedTime;
 import io.plora.data.DataOrder;
 import io.plora.data.Dataset;
 import io.plora.data.Sample;
@@ -35,6 +38,8 @@ import org.jspecify.annotations.Nullable;
  * @param output the sweep's folder
  * @param initialAdapter folder of an adapter that every trial starts from; null for a new one each
  * @param checkpointInterval longest time after which running trials are saved; they are at the end of each epoch anyway
+ * @param calibration of the first device's time model, by which the policy goes; null for the time model as it is
+ * @param measuredTimes whether the policy goes by what iterations of the run take, once some are measured
  */
 public record SweepSpec(
         BaseModel base,
@@ -48,7 +53,9 @@ public record SweepSpec(
         @Nullable Integer tokenBudget,
         Path output,
         @Nullable Path initialAdapter,
-        Duration checkpointInterval) {
+        Duration checkpointInterval,
+        @Nullable Calibration calibration,
+        boolean measuredTimes) {
 
     /** @throws IllegalArgumentException if something cannot be run, naming it */
     public SweepSpec {
@@ -67,6 +74,10 @@ public record SweepSpec(
 
     /** The bookkeeping of a sweep over some configurations, each of which has done some samples. */
     public SweepProgress progress(List<LoraConfig> open, List<Long> samplesDone) {
+        return progress(open, samplesDone, calibration == null ? time() : calibration.apply(time()));
+    }
+
+    SweepProgress progress(List<LoraConfig> open, List<Long> samplesDone, GroupTime time) {
         ActivationChoice activations = activations();
         List<DeviceState> states = new ArrayList<>();
         for (ComputeDevice device : devices) {
@@ -79,12 +90,15 @@ public record SweepSpec(
                 .withLengths((trial, epoch) -> lengths(open.get(trial), epoch))
                 .withLongestEvaluated(validation.longestSequence())
                 .withMemory(memory(activations.policy()))
-                .withTime(
-                        devices.get(0).time(base.config(), activations.policy()),
-                        config -> MemoryModel.adapterParameters(base.config(), config))
+                .withTime(time, config -> MemoryModel.adapterParameters(base.config(), config))
                 .withEpochs(epochs)
                 .withTokenBudget(activations.tokenBudget())
                 .build();
+    }
+
+    /** How long iterations take before any is measured. */
+    PartedTime time() {
+        return devices.get(0).time(base.config(), activations().policy());
     }
 
     private int[] lengths(LoraConfig config, int epoch) {

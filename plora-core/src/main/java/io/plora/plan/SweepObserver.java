@@ -1,5 +1,6 @@
 package io.plora.plan;
 
+import io.plora.cost.Calibration;
 import java.util.SortedMap;
 
 /** Sees what happens in a {@link SweepProgress}, in order; the journal and the plan are written this way. */
@@ -35,4 +36,7 @@ public interface SweepObserver {
      * @param device index
      */
     void lost(int device);
+
+    /** The times that the policy goes by were corrected. */
+    default void calibrated(Calibration calibration) {}
 }

@@ -1,8 +1,10 @@
 package io.plora.plan;
 
 import com.google.common.collect.ImmutableSortedMap;
+import io.plora.cost.Calibration;
 import io.plora.cost.GroupMemory;
 import io.plora.cost.GroupTime;
+import io.plora.cost.PartedTime;
 import io.plora.plan.DecisionValidator.Draft;
 import io.plora.space.LoraConfig;
 import io.plora.space.TargetModule;
@@ -54,8 +56,9 @@ public final class SweepProgress {
         state = new SweepState(
                 trials,
                 builder.devices,
+                builder.time,
                 SweepState.Conditions.of(
-                        memory, builder.time, builder.tokenBudget, reader.first(), builder.longestEvaluated, trials));
+                        memory, builder.tokenBudget, reader.first(), builder.longestEvaluated, trials));
     }
 
     public static Builder builder() {
@@ -169,6 +172,16 @@ public final class SweepProgress {
     public void interrupt(int group) {
         GroupState running = state.group(group);
         state.set(running.finish(0, null));
+    }
+
+    /**
+     * From now on the policy goes by corrected times.
+     *
+     * @param prior what the calibration corrects
+     */
+    public void calibrate(Calibration calibration, PartedTime prior) {
+        state.setTime(calibration.apply(prior));
+        observers.forEach(observer -> observer.calibrated(calibration));
     }
 
     /**

@@ -31,6 +31,7 @@ public final class SweepState {
     private final NavigableMap<Integer, DeviceState> devices = new TreeMap<>();
     private final NavigableMap<Integer, DeviceState> freeDevices = new TreeMap<>();
     private final Conditions conditions;
+    private GroupTime time;
     private int nextGroup;
     private @Nullable Rates rates;
     private @Nullable DegreeChoice degrees;
@@ -47,7 +48,6 @@ public final class SweepState {
      */
     record Conditions(
             GroupMemory memory,
-            GroupTime time,
             int tokenBudget,
             EpochLengths epoch,
             int longestSample,
@@ -56,7 +56,6 @@ public final class SweepState {
 
         static Conditions of(
                 GroupMemory memory,
-                GroupTime time,
                 int tokenBudget,
                 EpochLengths epoch,
                 int longestEvaluated,
@@ -65,7 +64,6 @@ public final class SweepState {
                     trials.stream().mapToLong(TrialState::parameters).average().orElseThrow();
             return new Conditions(
                     memory,
-                    time,
                     tokenBudget,
                     epoch,
                     Math.max(epoch.longest(), longestEvaluated),
@@ -74,9 +72,10 @@ public final class SweepState {
         }
     }
 
-    SweepState(List<TrialState> trials, List<DeviceState> devices, Conditions conditions) {
+    SweepState(List<TrialState> trials, List<DeviceState> devices, GroupTime time, Conditions conditions) {
         this.trials = trials.toArray(TrialState[]::new);
         this.conditions = conditions;
+        this.time = time;
         groupOfTrial = new int[this.trials.length];
         Arrays.fill(groupOfTrial, -1);
         waiting.addAll(trials);
@@ -166,7 +165,7 @@ public final class SweepState {
         return Collections.unmodifiableNavigableSet(unfinished);
     }
 
-    /** What trials cost; the same until a device fails. */
+    /** What trials cost; the same until a device fails or times are corrected. */
     Rates rates() {
         if (rates == null) {
             rates = new Rates(this);
@@ -239,7 +238,7 @@ public final class SweepState {
 
     /** How long iterations take on devices of speed 1. */
     public GroupTime time() {
-        return conditions.time();
+        return time;
     }
 
     /** What a group of these devices may hold on each of them: the smallest one counts. */
@@ -305,6 +304,15 @@ public final class SweepState {
     void remove(int device) {
         devices.remove(device);
         freeDevices.remove(device);
+        forgetCosts();
+    }
+
+    void setTime(GroupTime corrected) {
+        time = corrected;
+        forgetCosts();
+    }
+
+    private void forgetCosts() {
         rates = null;
         degrees = null;
     }

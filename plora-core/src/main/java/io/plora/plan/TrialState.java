@@ -1,6 +1,7 @@
 package io.plora.plan;
 
 import com.google.common.primitives.ImmutableIntArray;
+import io.plora.cost.GroupWork;
 import io.plora.space.LoraConfig;
 
 /** A trial as a policy sees it. */
@@ -100,6 +101,16 @@ public final class TrialState {
     /** Tokens of a range of the samples that the open batch lacks. */
     public long tokens(int from, int to) {
         return lengths.tokens(position + from, position + to);
+    }
+
+    /** Work of an iteration that takes the next samples, at most those that its open batch lacks. */
+    public GroupWork work(int samples) {
+        return GroupWork.of(
+                parameters(),
+                tokens(0, samples),
+                samples,
+                lengths.pairs(position, position + samples),
+                samples == lacking() ? 1 : 0);
     }
 
     /** Iterations until its epoch is done if each takes at most so many of its samples. */

@@ -31,6 +31,9 @@ class GroupTimePropertiesTest {
         RooflineTime small = roofline("Qwen2.5-0.5B", WeightFormat.PLAIN, ActivationPolicy.KEEP_ALL);
         times.add(time("one after the other", new SequentialTime(small)));
         times.add(time("PEFT", new PeftTime(small)));
+        for (ActivationPolicy policy : ActivationPolicy.values()) {
+            times.add(time("nominal, " + policy, new NominalTime(ModelShapes.of("Qwen2.5-0.5B"), policy)));
+        }
         Random random = new Random(1);
         for (int i = 0; i < 8; i++) {
             times.add(time("any factors " + i, randomCalibration(random).apply(small)));

@@ -135,6 +135,8 @@ class SweepSpecTest {
                 100,
                 output,
                 null,
-                Duration.ofMinutes(1));
+                Duration.ofMinutes(1),
+                null,
+                false);
     }
 }

@@ -151,7 +151,7 @@ class ProgressListenerTest {
     }
 
     private static StepEvent step(long done, long expected) {
-        return new StepEvent(0, 0, 10, 1, Map.of(), done, expected);
+        return new StepEvent(0, 0, 10, 1, Map.of(), done, expected, Double.NaN);
     }
 
     private static EpochEvent accuracy(String trialId, double value) {

@@ -21,7 +21,7 @@ import org.junit.jupiter.api.Test;
 class SweepListenersTest {
     private static final SweepStart START =
             new SweepStart(List.of(), "cpu", 100, 10, Metric.VALIDATION_LOSS, Path.of("sweep"));
-    private static final StepEvent STEP = new StepEvent(0, 0, 10, 1, Map.of(), 10, 100);
+    private static final StepEvent STEP = new StepEvent(0, 0, 10, 1, Map.of(), 10, 100, Double.NaN);
     private static final EpochEvent EPOCH = new EpochEvent("a", 1, null);
     private static final FailureEvent FAILURE = new FailureEvent("a", 3, "loss is NaN");
     private static final Trial TRIAL =

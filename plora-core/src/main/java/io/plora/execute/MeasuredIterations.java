@@ -1,0 +1,63 @@
+package io.plora.execute;
+
+import io.plora.cost.Calibration;
+import io.plora.cost.GroupWork;
+import io.plora.cost.MeasuredIteration;
+import io.plora.cost.PartedTime;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * What iterations of a run took. Of many it keeps some, evenly over the run, so that a calibration is fitted in milliseconds.
+ * The first ones are left out: the JVM still compiles what they run.
+ */
+final class MeasuredIterations {
+    static final int LEFT_OUT = 10;
+    static final int FEWEST = 10;
+    private static final int MOST = 100;
+
+    private final PartedTime prior;
+    private final List<MeasuredIteration> kept = new ArrayList<>();
+    private long seen = -LEFT_OUT;
+    private long stride = 1;
+    private long nextFit = FEWEST;
+
+    /** @param prior what is corrected */
+    MeasuredIterations(PartedTime prior) {
+        this.prior = prior;
+    }
+
+    void add(GroupWork work, double seconds) {
+        if (seen >= 0 && seen % stride == 0 && seconds > 0) {
+            kept.add(new MeasuredIteration(work, 1, seconds));
+        }
+        seen++;
+        if (kept.size() > MOST) {
+            stride *= 2;
+            thin();
+        }
+    }
+
+    private void thin() {
+        for (int i = kept.size() - 1; i > 0; i--) {
+            if (i % 2 == 1) {
+                kept.remove(i);
+            }
+        }
+    }
+
+    /** A calibration whenever there are twice as many iterations as for the one before, the first time ten. */
+    Optional<Calibration> fitIfDue() {
+        if (seen < nextFit) {
+            return Optional.empty();
+        }
+        nextFit = 2 * seen;
+        return fit();
+    }
+
+    /** A calibration by all that is kept; none if that is less than ten iterations. */
+    Optional<Calibration> fit() {
+        return kept.size() < FEWEST ? Optional.empty() : Optional.of(Calibration.fit(kept, prior));
+    }
+}
