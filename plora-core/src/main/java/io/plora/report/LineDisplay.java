@@ -25,18 +25,24 @@ final class LineDisplay implements ProgressDisplay {
     }
 
     @Override
-    public void show(long done, long expected, String remark) {
+    public void show(long done, long expected, double secondsLeft, String remark) {
         Instant now = clock.instant();
-        pending = line(done, expected, Duration.between(start, now).toMillis() / 1e3, remark);
+        double rate = rate(done, Duration.between(start, now).toMillis() / 1e3);
+        double left = Double.isNaN(secondsLeft) ? (expected - done) / rate : secondsLeft;
+        pending = line(done, expected, rate, left, remark);
         if (Duration.between(lastShown, now).compareTo(INTERVAL) >= 0) {
             lastShown = now;
             print();
         }
     }
 
-    private static String line(long done, long expected, double seconds, String remark) {
-        double rate = seconds > 0 ? done / seconds : 0;
-        String left = rate > 0 ? String.format(Locale.ROOT, "%.0f s left", (expected - done) / rate) : "? s left";
+    private static double rate(long done, double seconds) {
+        return seconds > 0 ? done / seconds : 0;
+    }
+
+    private static String line(long done, long expected, double rate, double secondsLeft, String remark) {
+        String left =
+                Double.isFinite(secondsLeft) ? String.format(Locale.ROOT, "%.0f s left", secondsLeft) : "? s left";
         return String.format(
                 Locale.ROOT,
                 "sweep %d%%, %d/%d tokens, %.0f tokens/s, %s%s",

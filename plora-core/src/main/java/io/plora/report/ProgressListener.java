@@ -21,6 +21,7 @@ public final class ProgressListener implements SweepListener, AutoCloseable {
     private BestTrial best = new BestTrial(Metric.VALIDATION_LOSS);
     private long done;
     private long expected;
+    private double secondsLeft = Double.NaN;
 
     private ProgressListener(Function<SweepStart, ProgressDisplay> displays) {
         this.displays = displays;
@@ -64,6 +65,7 @@ public final class ProgressListener implements SweepListener, AutoCloseable {
         best = new BestTrial(start.metric());
         done = 0;
         expected = start.tokens();
+        secondsLeft = Double.NaN;
         display = displays.apply(start);
     }
 
@@ -71,6 +73,7 @@ public final class ProgressListener implements SweepListener, AutoCloseable {
     public synchronized void stepCompleted(StepEvent event) {
         done = event.tokensDone();
         expected = event.tokensExpected();
+        secondsLeft = event.secondsLeft();
         show();
     }
 
@@ -91,7 +94,7 @@ public final class ProgressListener implements SweepListener, AutoCloseable {
     }
 
     private void show() {
-        display.show(done, expected, best.text());
+        display.show(done, expected, secondsLeft, best.text());
     }
 
     /** Ends what is shown; the output stays open. Happens by itself when the sweep ends. */

@@ -42,6 +42,15 @@ class ProgressListenerTest {
     }
 
     @Test
+    void timeLeftIsThePlannedOneWhereThereIsOne() {
+        lines.sweepStarted(START);
+        clock.now = Instant.ofEpochSecond(10);
+        lines.stepCompleted(new StepEvent(0, 0, 10, 1, Map.of(), 100, 1000, 123.4));
+
+        assertThat(text().lines()).containsExactly("sweep 10%, 100/1000 tokens, 10 tokens/s, 123 s left");
+    }
+
+    @Test
     void showsTheBestTrialSoFar() {
         lines.sweepStarted(START);
         lines.epochCompleted(accuracy("a", 0.5));
