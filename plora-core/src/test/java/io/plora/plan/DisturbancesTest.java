@@ -39,6 +39,14 @@ class DisturbancesTest {
     }
 
     @Test
+    void iterationsTakeWhatTheActualTimeSays() {
+        SweepPlan plan = plan(1, Disturbances.builder().withTime((work, degree) -> 50 + 2 * work.tokens()));
+
+        assertThat(plan.makespan()).isEqualTo(4 * 90);
+        assertThat(plan.bound()).isEqualTo(plan(1, Disturbances.builder()).bound());
+    }
+
+    @Test
     void stoppedTrialLeavesItsPlace() {
         SweepPlan plan = plan(1, Disturbances.builder().withStop(0, 0.5, EndReason.STOPPED_EARLY));
 

@@ -88,9 +88,7 @@ record DisturbedSweep(
     /** Of each device: actual over predicted time, the fastest one's being 1. */
     private double[] slowdowns() {
         Random random = new Random(seed + 1);
-        double[] factors = random.doubles(cluster.size(), 0, 1)
-                .map(ignored -> noise.includes(Noise.DEVICE) ? Math.exp(DEVIATION * random.nextGaussian()) : 1)
-                .toArray();
+        double[] factors = noise.includes(Noise.DEVICE) ? factors(cluster.size(), random) : equal();
         double fastest = Arrays.stream(factors).min().orElseThrow();
         return Arrays.stream(factors).map(factor -> factor / fastest).toArray();
     }
@@ -99,11 +97,14 @@ record DisturbedSweep(
         if (!noise.includes(Noise.MODEL)) {
             return predicted();
         }
-        Random random = new Random(seed + 2);
-        double[] factors = IntStream.range(0, IterationParts.names().size())
-                .mapToDouble(part -> Math.exp(DEVIATION * random.nextGaussian()))
-                .toArray();
+        double[] factors = factors(IterationParts.names().size(), new Random(seed + 2));
         return new Calibration(ImmutableDoubleArray.copyOf(factors), 0, 0, 0, 0).apply(predicted());
+    }
+
+    private static double[] factors(int count, Random random) {
+        return IntStream.range(0, count)
+                .mapToDouble(each -> Math.exp(DEVIATION * random.nextGaussian()))
+                .toArray();
     }
 
     private RooflineTime predicted() {
