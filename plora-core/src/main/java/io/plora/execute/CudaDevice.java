@@ -3,8 +3,8 @@ package io.plora.execute;
 import io.plora.cost.ActivationPolicy;
 import io.plora.cost.Bytes;
 import io.plora.cost.DeviceSpec;
-import io.plora.cost.GroupTime;
 import io.plora.cost.MemoryModel;
+import io.plora.cost.PartedTime;
 import io.plora.cost.RooflineTime;
 import io.plora.cost.WeightFormat;
 import io.plora.kernels.DType;
@@ -47,7 +47,7 @@ record CudaDevice(int number, String model, long memoryBytes) implements Compute
     }
 
     @Override
-    public GroupTime time(ModelConfig shape, ActivationPolicy policy) {
+    public PartedTime time(ModelConfig shape, ActivationPolicy policy) {
         return new RooflineTime(shape, DeviceSpec.like(model, memoryBytes), WeightFormat.PLAIN, policy);
     }
 
