@@ -2,14 +2,16 @@ package io.plora.examples.benchmark;
 
 import io.plora.cost.ActivationPolicy;
 import io.plora.cost.Bytes;
-import io.plora.cost.GroupTime;
 import io.plora.cost.GroupWork;
+import io.plora.cost.IterationParts;
 import io.plora.cost.MemoryModel;
+import io.plora.cost.PartedTime;
 import io.plora.execute.ComputeDevice;
 import io.plora.model.ModelConfig;
 import io.plora.space.LoraConfig;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.ToDoubleFunction;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -19,10 +21,20 @@ import org.jspecify.annotations.Nullable;
  *
  * @param policy what is kept of the forward pass
  * @param passes adapters of each pass
- * @param predictedSeconds of the step
+ * @param predicted seconds of the step, by what they are spent on, pass by pass
  * @param predictedBytes of weights, adapters and the largest pass
  */
-record StepPlan(ActivationPolicy policy, List<List<LoraConfig>> passes, double predictedSeconds, long predictedBytes) {
+record StepPlan(
+        ActivationPolicy policy, List<List<LoraConfig>> passes, List<IterationParts> predicted, long predictedBytes) {
+
+    double predictedSeconds() {
+        return predicted.stream().mapToDouble(IterationParts::seconds).sum();
+    }
+
+    /** Predicted seconds of one part of all passes. */
+    double predicted(ToDoubleFunction<IterationParts> part) {
+        return predicted.stream().mapToDouble(part).sum();
+    }
 
     /**
      * The plan of least predicted time.
@@ -69,11 +81,11 @@ record StepPlan(ActivationPolicy policy, List<List<LoraConfig>> passes, double p
         if (passes == null) {
             return null;
         }
-        GroupTime time = device.time(model, policy);
-        double seconds = passes.stream()
-                .mapToDouble(pass -> time.seconds(work(model, pass, tokens), 1))
-                .sum();
-        return new StepPlan(policy, passes, seconds, held + largest(passes, memory, tokens));
+        PartedTime time = device.time(model, policy);
+        List<IterationParts> predicted = passes.stream()
+                .map(pass -> time.parts(work(model, pass, tokens), 1))
+                .toList();
+        return new StepPlan(policy, passes, predicted, held + largest(passes, memory, tokens));
     }
 
     private static List<List<LoraConfig>> split(List<LoraConfig> configs, int count) {

@@ -39,6 +39,8 @@ import picocli.CommandLine.Spec;
         description = "Times packed training steps at the shapes of real models.",
         sortOptions = false)
 public final class TrainingBenchmark implements Callable<Integer> {
+    private static final int PART_STEPS = 5;
+
     /** Where to train. */
     enum Device {
         CPU,
@@ -78,6 +80,12 @@ public final class TrainingBenchmark implements Callable<Integer> {
 
     @Option(names = "--warm-up", description = "steps before them (default: ${DEFAULT-VALUE})")
     private int warmUp = 5;
+
+    @Option(
+            names = "--parts",
+            description =
+                    "adds a row for each part of a step: seconds with a wait after every operation, beside the predicted")
+    private boolean parts;
 
     @Option(names = "--device", description = "${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE})")
     private Device device = Device.CUDA;
@@ -136,6 +144,17 @@ public final class TrainingBenchmark implements Callable<Integer> {
         List<Double> seconds = measured.run(plan, weights, kernels, warmUp, steps);
         ObjectNode row = measured.row(plan, seconds, PeakMemory.bytes(kernels), 1e9 * gigaflops);
         row.put("peak_tflops", Math.round(gigaflops) / 1e3);
+        write(row, on);
+        if (parts) {
+            StepParts timed = new StepParts(kernels);
+            measured.run(plan, weights, timed.timed(), 0, PART_STEPS);
+            for (ObjectNode part : measured.partRows(plan, timed.parts(), PART_STEPS)) {
+                write(part, on);
+            }
+        }
+    }
+
+    private void write(ObjectNode row, ComputeDevice on) throws IOException {
         row.put("device", on.name());
         Machine.describe(row);
         row.put("command", Machine.command(spec));

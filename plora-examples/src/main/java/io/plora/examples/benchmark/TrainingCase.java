@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.google.common.math.Quantiles;
+import io.plora.cost.IterationParts;
 import io.plora.data.Dataset;
 import io.plora.data.Sample;
 import io.plora.kernels.Kernels;
@@ -21,6 +22,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.function.ToDoubleFunction;
 
 /**
  * Steps of one sample of every adapter, each with its optimizer update.
@@ -127,6 +129,35 @@ record TrainingCase(String name, ModelConfig model, List<AdapterWeights> adapter
                 "slowest_ms",
                 rounded(1e3 * seconds.stream().mapToDouble(s -> s).max().orElseThrow(), 2));
         return row;
+    }
+
+    /** One row a part of the step: what it took with waits, and what the time model says. */
+    List<ObjectNode> partRows(StepPlan plan, Map<String, StepParts.Part> parts, int steps) {
+        List<ObjectNode> rows = new ArrayList<>();
+        parts.forEach((name, part) -> {
+            ObjectNode row = JsonNodeFactory.instance.objectNode();
+            row.put("model", this.name);
+            row.put("kind", "part");
+            row.put("part", name);
+            row.put("seq", tokens);
+            row.set("rank", ranks());
+            row.put("adapters", adapters.size());
+            row.put("ms", rounded(1e3 * part.seconds() / steps, 3));
+            row.put("calls", part.calls() / steps);
+            row.put("predicted_ms", rounded(1e3 * plan.predicted(predictedPart(name)), 3));
+            rows.add(row);
+        });
+        return rows;
+    }
+
+    private static ToDoubleFunction<IterationParts> predictedPart(String name) {
+        return switch (name) {
+            case "products and low-rank" -> parts -> parts.products() + parts.lowRank();
+            case "attention" -> IterationParts::attention;
+            case "loss" -> IterationParts::loss;
+            case "optimizer" -> IterationParts::optimizer;
+            default -> IterationParts::pointwise;
+        };
     }
 
     /** The rank of all adapters, or the different ones. */

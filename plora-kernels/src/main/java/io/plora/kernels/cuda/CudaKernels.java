@@ -245,7 +245,32 @@ public final class CudaKernels implements Kernels {
         if (!start(batch)) {
             return;
         }
+        boolean started = accumulate;
         DeviceTables.DeviceTable table = tables.of(projection, adapters);
+        if (table.shape().hasTerms() || projection.bias() != null) {
+            addLowRank(projection, table, x, lowRank, y, accumulate);
+            started = true;
+        }
+        CudaLibrary.check(Plora.linear(
+                blas,
+                x.address(),
+                projection.weight().address(),
+                y.address(),
+                batch.rows(),
+                projection.inputs(),
+                projection.outputs(),
+                started ? 1 : 0,
+                memory.stream()));
+    }
+
+    /** Bias and low-rank terms. */
+    private void addLowRank(
+            PackedProjection projection,
+            DeviceTables.DeviceTable table,
+            Tensor x,
+            Tensor lowRank,
+            Tensor y,
+            boolean accumulate) {
         LoraPlans.DevicePlan plan = plans.of(table.shape());
         CudaLibrary.check(Plora.loraShrink(
                 plan.plan(),
@@ -264,16 +289,6 @@ public final class CudaKernels implements Kernels {
                 y.address(),
                 projection.bias() == null ? 0 : projection.bias().address(),
                 accumulate ? 1 : 0,
-                memory.stream()));
-        CudaLibrary.check(Plora.linear(
-                blas,
-                x.address(),
-                projection.weight().address(),
-                y.address(),
-                batch.rows(),
-                projection.inputs(),
-                projection.outputs(),
-                1,
                 memory.stream()));
     }
 

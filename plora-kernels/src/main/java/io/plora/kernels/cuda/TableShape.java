@@ -43,4 +43,9 @@ record TableShape(
     int parts() {
         return partFrom.length();
     }
+
+    /** Whether any adapter has a term. */
+    boolean hasTerms() {
+        return ranks.stream().anyMatch(rank -> rank > 0);
+    }
 }
