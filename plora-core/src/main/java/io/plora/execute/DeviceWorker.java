@@ -120,6 +120,7 @@ final class DeviceWorker implements AutoCloseable {
     private GroupOutcome run(GroupTask task) {
         Group running = group(task.group());
         if (!joining.isEmpty()) {
+            running.trainer().release(); // the adapters may need the memory
             joining.forEach(trial -> join(running, trial));
             joining.clear();
             running.trainer().reserve(tokensAtOnce(running));
