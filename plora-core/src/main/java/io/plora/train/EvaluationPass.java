@@ -11,20 +11,13 @@ final class EvaluationPass {
     private final int end;
     private final int samples;
     private final PackedBatch batch;
-    private final GroupTables tables;
+    private final List<AdapterWeights> used = new ArrayList<>();
 
     /** As many pairs from the first on as the limits admit, one at least. */
-    EvaluationPass(
-            List<AdapterWeights> adapters,
-            List<Sample> samples,
-            int first,
-            int tokenBudget,
-            PassLimit limit,
-            int layers) {
+    EvaluationPass(List<AdapterWeights> adapters, List<Sample> samples, int first, int tokenBudget, PassLimit limit) {
         this.first = first;
         this.samples = samples.size();
         BatchBuilder builder = new BatchBuilder();
-        List<AdapterWeights> used = new ArrayList<>();
         int pair = first;
         for (; pair < adapters.size() * samples.size(); pair++) {
             AdapterWeights adapter = adapters.get(pair / samples.size());
@@ -42,15 +35,15 @@ final class EvaluationPass {
         }
         end = pair;
         batch = builder.forEvaluation();
-        tables = new GroupTables(used, layers);
     }
 
     PackedBatch batch() {
         return batch;
     }
 
-    GroupTables tables() {
-        return tables;
+    /** The adapters that take part, in order. */
+    List<AdapterWeights> adapters() {
+        return used;
     }
 
     /** The pair that the next pass starts with. */

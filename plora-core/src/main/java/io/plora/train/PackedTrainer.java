@@ -9,6 +9,7 @@ import io.plora.model.DecoderWeights;
 import io.plora.model.ModelConfig;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -151,14 +152,21 @@ public final class PackedTrainer {
         return builder.forTraining();
     }
 
-    /** The result of a forward pass, or null where memory was too small: then passes are to be smaller. */
+    /**
+     * The result of a forward pass, or null where memory was too small: another attempt is to do without what is reserved, or
+     * if nothing is, with smaller passes.
+     */
     private <T> @Nullable T orNull(PackedBatch batch, Supplier<T> forward) {
-        decoder.reserve(Math.min(reserved, limit.rows()));
+        decoder.reserve(reserved);
         try {
             return forward.get();
         } catch (OutOfMemoryError e) {
             decoder.release();
-            limit.lower(batch, e);
+            if (reserved > batch.rows()) {
+                reserved = 0;
+            } else {
+                limit.lower(batch, e);
+            }
             return null;
         }
     }
@@ -231,10 +239,12 @@ public final class PackedTrainer {
      */
     public double[][] evaluate(List<AdapterWeights> adapters, List<Sample> samples, int tokenBudget) {
         double[][] losses = new double[adapters.size()][samples.size()];
+        Map<List<AdapterWeights>, GroupTables> known = new HashMap<>();
         int next = 0;
         while (next < adapters.size() * samples.size()) {
-            EvaluationPass pass = new EvaluationPass(adapters, samples, next, tokenBudget, limit, model.layers());
-            float[] ofRows = orNull(pass.batch(), () -> decoder.losses(pass.batch(), pass.tables()));
+            EvaluationPass pass = new EvaluationPass(adapters, samples, next, tokenBudget, limit);
+            GroupTables of = known.computeIfAbsent(pass.adapters(), used -> new GroupTables(used, model.layers()));
+            float[] ofRows = orNull(pass.batch(), () -> decoder.losses(pass.batch(), of));
             if (ofRows != null) {
                 pass.sum(ofRows, losses);
                 next = pass.end();

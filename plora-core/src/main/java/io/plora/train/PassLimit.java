@@ -13,10 +13,6 @@ final class PassLimit {
 
     private int rows = Integer.MAX_VALUE;
 
-    int rows() {
-        return rows;
-    }
-
     /** Whether a pass may grow by a sample; its first is always taken, as samples are not split. */
     boolean admits(int rowsSoFar, int more) {
         return rowsSoFar == 0 || rowsSoFar + more <= rows;
