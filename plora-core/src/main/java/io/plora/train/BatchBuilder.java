@@ -1,5 +1,6 @@
 package io.plora.train;
 
+import com.google.common.primitives.Booleans;
 import com.google.common.primitives.ImmutableIntArray;
 import com.google.common.primitives.ImmutableLongArray;
 import io.plora.data.Sample;
@@ -17,6 +18,7 @@ final class BatchBuilder {
     private final ImmutableIntArray.Builder targets = ImmutableIntArray.builder();
     private final ImmutableLongArray.Builder dropoutKeys = ImmutableLongArray.builder();
     private final List<Float> lossWeights = new ArrayList<>(); // of each sample
+    private final List<Boolean> gradientStarts = new ArrayList<>(); // of each adapter
     private int rows;
 
     /** Rows so far. */
@@ -24,9 +26,19 @@ final class BatchBuilder {
         return rows;
     }
 
-    /** Starts the rows of the next adapter. */
+    /** Starts the rows of the next adapter, whose gradients are added to. */
     BatchBuilder adapter() {
+        return adapter(false);
+    }
+
+    /**
+     * Starts the rows of the next adapter.
+     *
+     * @param startsGradients whether its gradients start anew
+     */
+    BatchBuilder adapter(boolean startsGradients) {
         adapterStarts.add(rows);
+        gradientStarts.add(startsGradients);
         return this;
     }
 
@@ -74,6 +86,7 @@ final class BatchBuilder {
                 tokens.build().toArray(),
                 targetOfRow,
                 weights,
-                dropout ? dropoutKeys.build().toArray() : null);
+                dropout ? dropoutKeys.build().toArray() : null,
+                Booleans.toArray(gradientStarts));
     }
 }

@@ -144,7 +144,7 @@ public final class PackedTrainer {
     private PackedBatch pack(Map<Training, Integer> pass) {
         BatchBuilder builder = new BatchBuilder();
         for (Training member : members) {
-            builder.adapter();
+            builder.adapter(!member.hasOpenBatch());
             if (pass.containsKey(member)) {
                 member.pack(pass.get(member), builder);
             }

@@ -93,7 +93,8 @@ public interface Kernels extends AutoCloseable {
             boolean accumulate);
 
     /**
-     * Backward of {@link #project}: adds to the gradients of A and B (PLoRA, appendix C, cases 1 to 4).
+     * Backward of {@link #project}: adds to the gradients of A and B, or overwrites them where the batch
+     * {@linkplain PackedBatch#startsGradients starts} them (PLoRA, appendix C, cases 1 to 4).
      *
      * @param dX (T, in), overwritten; null where no gradient is needed further down
      */
@@ -153,7 +154,7 @@ public interface Kernels extends AutoCloseable {
 
     /**
      * One optimizer step for each adapter named, with clipping by its own gradient norm. An adapter whose norm is not
-     * finite is left as it was, only its gradients are zeroed.
+     * finite is left as it was. Gradients may be read afterwards; the next batch starts them anew.
      *
      * @return each adapter's gradient norm before clipping
      */

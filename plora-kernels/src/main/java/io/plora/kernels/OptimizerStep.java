@@ -3,7 +3,7 @@ package io.plora.kernels;
 /**
  * One optimizer step of one adapter.
  *
- * @param adapter its gradients are zeroed by the step, also where their norm is not finite
+ * @param adapter with the gradients of its whole batch, which the step leaves as they are
  * @param rule update rule
  * @param learningRateA learning rate of the A matrices
  * @param learningRateB learning rate of the B matrices (LoRA+)

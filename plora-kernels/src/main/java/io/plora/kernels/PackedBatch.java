@@ -19,6 +19,7 @@ public final class PackedBatch {
     private final int[] targets;
     private final float[] lossWeights;
     private final long @Nullable [] dropoutKeys;
+    private final boolean[] gradientStarts;
 
     /**
      * @param adapterStarts first row of each adapter, then the number of rows (adapters + 1)
@@ -37,6 +38,30 @@ public final class PackedBatch {
             int[] targets,
             float[] lossWeights,
             long @Nullable [] dropoutKeys) {
+        this(
+                adapterStarts,
+                sequenceStarts,
+                tokens,
+                targets,
+                lossWeights,
+                dropoutKeys,
+                new boolean[Math.max(0, adapterStarts.length - 1)]);
+    }
+
+    /**
+     * As the other constructor.
+     *
+     * @param gradientStarts for each adapter whether the backward pass starts its gradients anew, as the first part of an
+     *     accumulated batch does, or adds to what is there
+     */
+    public PackedBatch(
+            int[] adapterStarts,
+            int[] sequenceStarts,
+            int[] tokens,
+            int[] targets,
+            float[] lossWeights,
+            long @Nullable [] dropoutKeys,
+            boolean[] gradientStarts) {
         this.adapterStarts = requireStarts("adapterStarts", adapterStarts, tokens.length);
         this.sequenceStarts = requireStarts("sequenceStarts", sequenceStarts, tokens.length);
         requireNoneCrosses(sequenceStarts, adapterStarts);
@@ -55,6 +80,11 @@ public final class PackedBatch {
         this.targets = targets;
         this.lossWeights = lossWeights;
         this.dropoutKeys = dropoutKeys;
+        if (gradientStarts.length != adapters()) {
+            throw new IllegalArgumentException(
+                    "gradientStarts has (%d) adapters, the batch (%d).".formatted(gradientStarts.length, adapters()));
+        }
+        this.gradientStarts = gradientStarts;
     }
 
     private static int[] requireStarts(String name, int[] starts, int rows) {
@@ -103,6 +133,11 @@ public final class PackedBatch {
     /** Number of rows of an adapter. */
     public int adapterRows(int adapter) {
         return adapterEnd(adapter) - adapterStart(adapter);
+    }
+
+    /** Whether the backward pass overwrites an adapter's gradients; where it has no rows they stay as they are. */
+    public boolean startsGradients(int adapter) {
+        return gradientStarts[adapter] && adapterRows(adapter) > 0;
     }
 
     public int sequences() {

@@ -12,6 +12,7 @@ public final class RandomBatches {
     private int longestSequence = 12;
     private int vocabulary = 10;
     private boolean dropout;
+    private boolean gradientStarts;
 
     public RandomBatches(Random random) {
         this.random = random;
@@ -34,6 +35,12 @@ public final class RandomBatches {
 
     public RandomBatches withDropout(boolean wanted) {
         dropout = wanted;
+        return this;
+    }
+
+    /** Whether some adapters' gradients start anew; otherwise all are added to. */
+    public RandomBatches withGradientStarts(boolean wanted) {
+        gradientStarts = wanted;
         return this;
     }
 
@@ -79,8 +86,18 @@ public final class RandomBatches {
             lossWeights[row] = random.nextFloat();
         }
         long[] keys = dropout ? random.longs(rows).toArray() : null;
+        boolean[] starts = new boolean[adapterStarts.length - 1];
+        for (int adapter = 0; adapter < starts.length && gradientStarts; adapter++) {
+            starts[adapter] = random.nextBoolean();
+        }
         return new PackedBatch(
-                adapterStarts, sequenceStarts, random.ints(rows, 0, vocabulary).toArray(), targets, lossWeights, keys);
+                adapterStarts,
+                sequenceStarts,
+                random.ints(rows, 0, vocabulary).toArray(),
+                targets,
+                lossWeights,
+                keys,
+                starts);
     }
 
     /** The rows of one adapter as a batch of their own. */

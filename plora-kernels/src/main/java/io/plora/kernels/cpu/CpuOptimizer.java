@@ -3,7 +3,6 @@ package io.plora.kernels.cpu;
 import io.plora.kernels.OptimizerStep;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 
 /** AdamW and SGD with clipping, over blocks of all adapters' parameters at once. */
@@ -26,12 +25,9 @@ final class CpuOptimizer {
             boolean finite = Double.isFinite(norms[i]);
             float clip = (float) step.clipCoefficient(norms[i]);
             Update update = new Update(step, clip);
-            pieces.addAll(cut(step, (from, to, scratch) -> {
-                if (finite) {
-                    update.run(from, to, scratch);
-                }
-                clear(step.adapter().gradients().floats(), from, to, scratch);
-            }));
+            if (finite) {
+                pieces.addAll(cut(step, update::run));
+            }
         }
         workers.run(pieces);
         return norms;
@@ -71,12 +67,6 @@ final class CpuOptimizer {
         pieces.addAll(
                 Workers.cut(end - offset, BLOCK, (from, to, scratch) -> work.run(offset + from, offset + to, scratch)));
         return pieces;
-    }
-
-    private static void clear(FloatBuffer gradients, int from, int to, Scratch scratch) {
-        float[] zeros = scratch.heap(0, BLOCK);
-        Arrays.fill(zeros, 0, to - from, 0);
-        gradients.put(from, zeros, 0, to - from);
     }
 
     /** The update of one adapter. */

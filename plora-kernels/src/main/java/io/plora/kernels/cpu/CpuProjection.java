@@ -152,7 +152,12 @@ final class CpuProjection {
                 if (term != null) {
                     Matrix activations = Matrix.at(lowRank, offset, rows, term.loraRank());
                     own.add(new LowRankPiece(
-                            projection.parts().get(part), term, batch, batch.adapterStart(adapter), activations));
+                            projection.parts().get(part),
+                            term,
+                            batch,
+                            batch.adapterStart(adapter),
+                            batch.startsGradients(adapter) ? 0 : 1,
+                            activations));
                     offset += rows * term.loraRank();
                 }
             }

@@ -13,9 +13,11 @@ import org.jspecify.annotations.Nullable;
  * One adapter's term on one part. Row numbers count from the adapter's first row.
  *
  * @param start the adapter's first row in the batch
+ * @param kept factor of the gradients that are there already: 0 where the batch starts them anew, else 1
  * @param lowRank (rows, rank): {@code drop(x) A^T} going forward, its gradient going backward
  */
-record LowRankPiece(PackedProjection.Part part, LoraTerm term, PackedBatch batch, int start, Matrix lowRank) {
+record LowRankPiece(
+        PackedProjection.Part part, LoraTerm term, PackedBatch batch, int start, float kept, Matrix lowRank) {
     /** Rows of one piece of work. */
     static final int ROWS = 256;
 
@@ -48,25 +50,26 @@ record LowRankPiece(PackedProjection.Part part, LoraTerm term, PackedBatch batch
                 .multiply((float) term.scale(), outputs(dYs, from, to), Matrix.of(term.b()), 0, lowRank.rows(from, to));
     }
 
-    /** {@code dB += scale dY^T S} for some outputs. */
+    /** {@code dB = kept dB + scale dY^T S} for some outputs. */
     void addGradientB(int from, int to, Matrix dYs, Scratch scratch) {
         Matrix gradient = gradient(term.gradientB(), term.b()).rows(from, to);
         Matrix dY = outputs(dYs, 0, lowRank.rows()).columns(from, to);
-        scratch.products().multiply((float) term.scale(), dY.transpose(), lowRank, 1, gradient);
+        scratch.products().multiply((float) term.scale(), dY.transpose(), lowRank, kept, gradient);
     }
 
-    /** {@code dA += dS^T drop(x)} for some columns. */
+    /** {@code dA = kept dA + dS^T drop(x)} for some columns. */
     void addGradientA(int from, int to, Matrix xs, Scratch scratch) {
         Matrix gradient = gradient(term.gradientA(), term.a()).columns(from, to);
         if (!hasDropout()) {
             Matrix input = xs.rows(start, start + lowRank.rows()).columns(from, to);
-            scratch.products().multiply(1, lowRank.transpose(), input, 1, gradient);
+            scratch.products().multiply(1, lowRank.transpose(), input, kept, gradient);
             return;
         }
         for (int row = 0; row < lowRank.rows(); row += ROWS) {
             int end = Math.min(lowRank.rows(), row + ROWS);
             Matrix input = dropped(xs, row, end, from, to, scratch);
-            scratch.products().multiply(keepScale(), lowRank.rows(row, end).transpose(), input, 1, gradient);
+            float beta = row == 0 ? kept : 1;
+            scratch.products().multiply(keepScale(), lowRank.rows(row, end).transpose(), input, beta, gradient);
         }
     }
 

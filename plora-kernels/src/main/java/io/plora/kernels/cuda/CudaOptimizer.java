@@ -160,7 +160,7 @@ final class CudaOptimizer {
                     current.adapterSpans().address(),
                     count,
                     deviceSteps,
-                    1,
+                    0,
                     deviceNorms,
                     workspace.ofBytes((current.spanCount() + (long) count) * Double.BYTES),
                     memory.stream()));

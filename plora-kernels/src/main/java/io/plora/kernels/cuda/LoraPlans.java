@@ -13,6 +13,7 @@ final class LoraPlans {
     private final Plora.Device device;
     private final Map<TableShape, DevicePlan> plans = new HashMap<>();
     private ImmutableIntArray adapterStarts = ImmutableIntArray.of(0);
+    private ImmutableIntArray overwrites = ImmutableIntArray.of();
 
     LoraPlans(DeviceMemory memory, Plora.Device device) {
         this.memory = memory;
@@ -24,14 +25,20 @@ final class LoraPlans {
 
     /** Plans are for the rows of this batch from now on. */
     void start(PackedBatch batch) {
-        ImmutableIntArray.Builder builder = ImmutableIntArray.builder(batch.adapters() + 1);
+        ImmutableIntArray.Builder starts = ImmutableIntArray.builder(batch.adapters() + 1);
+        ImmutableIntArray.Builder fresh = ImmutableIntArray.builder(batch.adapters());
         for (int adapter = 0; adapter < batch.adapters(); adapter++) {
-            builder.add(batch.adapterStart(adapter));
+            starts.add(batch.adapterStart(adapter));
+            fresh.add(batch.startsGradients(adapter) ? 1 : 0);
         }
-        ImmutableIntArray starts = builder.add(batch.rows()).build();
-        if (!starts.equals(adapterStarts)) {
+        use(starts.add(batch.rows()).build(), fresh.build());
+    }
+
+    private void use(ImmutableIntArray starts, ImmutableIntArray fresh) {
+        if (!starts.equals(adapterStarts) || !fresh.equals(overwrites)) {
             clear();
             adapterStarts = starts;
+            overwrites = fresh;
         }
     }
 
@@ -53,7 +60,8 @@ final class LoraPlans {
                 IntPointer partFrom = new IntPointer(shape.partFrom().toArray());
                 IntPointer partTo = new IntPointer(shape.partTo().toArray());
                 IntPointer ranks = new IntPointer(shape.ranks().toArray());
-                IntPointer drops = new IntPointer(shape.drops().toArray())) {
+                IntPointer drops = new IntPointer(shape.drops().toArray());
+                IntPointer fresh = new IntPointer(overwrites.toArray())) {
             plora.adapters(adapterStarts.length() - 1);
             plora.parts(shape.parts());
             plora.inputs(shape.inputs());
@@ -63,7 +71,7 @@ final class LoraPlans {
             plora.partTo(partTo);
             plora.ranks(ranks);
             plora.drops(drops);
-            plora.overwrites(null);
+            plora.overwrites(fresh);
             return make(plora);
         }
     }

@@ -140,7 +140,7 @@ final class Plora {
         native void drops(@Cast("const int32_t*") IntPointer drops);
 
         @MemberSetter
-        native void overwrites(@Cast("const int32_t*") @Nullable IntPointer overwrites);
+        native void overwrites(@Cast("const int32_t*") IntPointer overwrites);
     }
 
     @Name("plora_lora_plan")

@@ -18,9 +18,6 @@ final class ReferenceOptimizer {
         for (int i = 0; i < gradients.capacity() && Double.isFinite(norm); i++) {
             update(step, i, gradients.get(i) * step.clipCoefficient(norm));
         }
-        for (int i = 0; i < gradients.capacity(); i++) {
-            gradients.put(i, 0);
-        }
         return norm;
     }
 

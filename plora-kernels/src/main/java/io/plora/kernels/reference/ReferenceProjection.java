@@ -133,6 +133,10 @@ final class ReferenceProjection {
             int rank = term.loraRank();
             Tensor gradientA = Objects.requireNonNull(term.gradientA());
             Tensor gradientB = Objects.requireNonNull(term.gradientB());
+            if (batch.startsGradients(adapter)) {
+                clear(gradientA);
+                clear(gradientB);
+            }
             for (int row = batch.adapterStart(adapter); row < batch.adapterEnd(adapter); row++) {
                 for (int r = 0; r < rank; r++) {
                     double dLowRank = 0;
@@ -152,6 +156,12 @@ final class ReferenceProjection {
                         }
                     }
                 }
+            }
+        }
+
+        private static void clear(Tensor gradient) {
+            for (int i = 0; i < gradient.size(); i++) {
+                gradient.doubles().put(i, 0);
             }
         }
 
