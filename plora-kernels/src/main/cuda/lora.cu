@@ -11,6 +11,8 @@
 // cut into pieces, each has its own place in the workspace and the pieces are added in order; an element of a gradient gets
 // its sums from one thread (on sm_90 by reductions in L2, which nobody waits for): the same bits every time. Rows outside a
 // segment are zeros in shared memory, so nothing passes from one adapter to another.
+#include "lora.h"
+
 #include "device.cuh"
 #include "lora_plan.h"
 
@@ -29,6 +31,7 @@ struct Arguments {
     const bf16 *bias;         // (outputs) or null
     float *partials;
     int accumulate;
+    int behind;  // gradient a: whether it may start while the kernel before it runs, which has waited for what is needed
     int parts;
     int inputs;
     int outputs;
@@ -518,7 +521,7 @@ __device__ void gradient_a_tile(const Arguments &g, const plora_tile &t) {
     GradientA<M> gradient;
     gradient.find_gradients(g, t, terms);
     gradient.clear();
-    wait_for_previous();
+    if (!g.behind) wait_for_previous();
     GradientAStep ahead = {0, 0}, now = {0, 0};
     int loaded = 0;
     auto load = [&] {
@@ -573,6 +576,8 @@ __global__ void __launch_bounds__(THREADS, MASKED ? 2 : 3) gradient_ax_kernel(Ar
     } else {
         gradient_a_tile<64>(g, t);
     }
+    // the launch must not end before the one that it was started beside
+    if (g.behind && block == (int)gridDim.x - 1) wait_for_previous();
 }
 
 // ---- gradient b: dB and dS from one pass over dY ----
@@ -803,13 +808,25 @@ int expand_shared(int k) {
 int step_ranks(const plora_lora_plan *plan) { return plan->largest_rank <= 16 ? 16 : plan->largest_rank <= 32 ? 32 : 64; }
 
 template <int K>
-int launch_gradient_ax(const plora_lora_plan *plan, const Arguments &g, void *stream) {
+int launch_gradient_ax(const plora_lora_plan *plan, const Arguments &g, int x_list, void *stream) {
     int a = plan->count[PLORA_GRADIENT_A];
-    int x = g.out == nullptr ? 0 : plan->count[PLORA_GRADIENT_X];
+    int x = g.out == nullptr ? 0 : plan->count[x_list];
     int a_shared = a == 0 ? 0 : GRADIENT_A_STAGES * ROWS * (GRADIENT_A_COLUMNS + plan->gradient_a_ranks) * 2;
     int shared = x == 0 || a_shared > expand_shared(K) ? a_shared : expand_shared(K);
     auto kernel = plan->drops && g.keys != nullptr ? gradient_ax_kernel<K, true> : gradient_ax_kernel<K, false>;
-    return launch(kernel, a + x, THREADS, shared, stream, g, plan->first[PLORA_GRADIENT_A], a, plan->first[PLORA_GRADIENT_X]);
+    return launch(kernel, a + x, THREADS, shared, stream, g, plan->first[PLORA_GRADIENT_A], a, plan->first[x_list]);
+}
+
+int launch_gradient_ax(const plora_lora_plan *plan, const Arguments &g, int x_list, void *stream) {
+    int k = step_ranks(plan);
+    auto launch_ax = k == 16 ? launch_gradient_ax<16> : k == 32 ? launch_gradient_ax<32> : launch_gradient_ax<64>;
+    return launch_ax(plan, g, x_list, stream);
+}
+
+int launch_expand(const plora_lora_plan *plan, const Arguments &g, int list, void *stream) {
+    int k = step_ranks(plan);
+    auto kernel = k == 16 ? expand_kernel<16> : k == 32 ? expand_kernel<32> : expand_kernel<64>;
+    return launch(kernel, plan->count[list], THREADS, expand_shared(k), stream, g);
 }
 
 Arguments arguments(
@@ -827,6 +844,27 @@ Arguments arguments(
 }
 
 }  // namespace
+
+int expand_mixed(
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *low_rank, void *y, void *stream) {
+    Arguments g = arguments(plan, tiles + plan->first[PLORA_MIXED_EXPAND], terms, nullptr, nullptr);
+    g.low_rank = (bf16 *)low_rank;
+    g.out = (bf16 *)y;
+    g.accumulate = 1;
+    return launch_expand(plan, g, PLORA_MIXED_EXPAND, stream);
+}
+
+int gradient_a_behind(
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *x, void *dx, void *workspace,
+    void *stream) {
+    Arguments g = arguments(plan, tiles, terms, nullptr, workspace);
+    g.x = (const bf16 *)x;
+    g.out = (bf16 *)dx;
+    g.accumulate = 1;
+    g.behind = plan->rows > 0;
+    return launch_gradient_ax(plan, g, PLORA_MIXED_GRADIENT_X, stream);
+}
+
 }  // namespace plora
 
 using namespace plora;
@@ -852,9 +890,7 @@ int plora_lora_expand(
     g.out = (bf16 *)y;
     g.bias = (const bf16 *)bias;
     g.accumulate = accumulate;
-    int k = step_ranks(plan);
-    auto kernel = k == 16 ? expand_kernel<16> : k == 32 ? expand_kernel<32> : expand_kernel<64>;
-    return launch(kernel, plan->count[PLORA_EXPAND], THREADS, expand_shared(k), stream, g);
+    return launch_expand(plan, g, PLORA_EXPAND, stream);
 }
 
 int plora_lora_gradient_b(
@@ -876,7 +912,5 @@ int plora_lora_gradient_ax(
     g.x = (const bf16 *)x;
     g.out = (bf16 *)dx;
     g.accumulate = accumulate;
-    int k = step_ranks(plan);
-    auto launch_ax = k == 16 ? launch_gradient_ax<16> : k == 32 ? launch_gradient_ax<32> : launch_gradient_ax<64>;
-    return launch_ax(plan, g, stream);
+    return launch_gradient_ax(plan, g, PLORA_GRADIENT_X, stream);
 }

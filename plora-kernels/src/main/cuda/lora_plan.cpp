@@ -31,6 +31,7 @@ struct Planner {
     int64_t low_rank_elements = 0;
     int64_t partial_elements = 0;
     int largest_rank = 0, shrink_ranks = 0, gradient_a_ranks = 0, gradient_b_ranks = 0, gradient_b_shared = 0;
+    int linear_steps = 0, linear_backward_steps = 0;
 
     Planner(const plora_lora_shape &s, const plora_device &d) : shape(s), device(d) {
         for (int a = 0; a < shape.adapters; a++) {
@@ -145,9 +146,14 @@ struct Planner {
 
     // Tiles of 64 rows over columns from .. to - 1, in pieces of a width.
     void row_tiles(int list, int a, const Slice &slice, int from, int to, int width) {
-        for (int row = 0; row < rows(a); row += ROWS) {
+        some_row_tiles(list, a, 0, rows(a), slice, from, to, width);
+    }
+
+    // The same of rows first .. end - 1 of the adapter.
+    void some_row_tiles(int list, int a, int first, int end, const Slice &slice, int from, int to, int width) {
+        for (int row = first; row < end; row += ROWS) {
             for (int column = from; column < to; column += width) {
-                plora_tile t = tile(a, row, std::min(ROWS, rows(a) - row));
+                plora_tile t = tile(a, row, std::min(ROWS, end - row));
                 t.part = slice.part;
                 t.rank = slice.rank;
                 t.ranks = slice.ranks;
@@ -281,6 +287,88 @@ struct Planner {
         }
     }
 
+    int all_rows() const { return shape.adapter_starts[shape.adapters]; }
+
+    // First row of adapter a in rows first .. end - 1, counted within the adapter, and the row after the last.
+    int first_within(int a, int first) const { return std::max(0, first - shape.adapter_starts[a]); }
+    int end_within(int a, int end) const { return std::min(end, shape.adapter_starts[a + 1]) - shape.adapter_starts[a]; }
+
+    // Blocks of 64 rows that belong to one adapter become slices, runs of them within a block of 128 rows together.
+    void linear() {
+        std::vector<int> owners;  // of blocks of 64 rows, or -1
+        int a = 0;
+        for (int row = 0; row < all_rows(); row += ROWS) {
+            while (shape.adapter_starts[a + 1] <= row) a++;
+            bool alone = shape.adapter_starts[a + 1] >= std::min(row + ROWS, all_rows());
+            owners.push_back(alone ? a : -1);
+            if (!alone) mixed(a, row, std::min(row + ROWS, all_rows()));
+        }
+        owners.push_back(-1);
+        for (int row = 0; row < all_rows(); row += LINEAR_ROWS) {
+            for (int p = 0; p < shape.parts; p++) linear_block(row, p, owners[row / ROWS], owners[row / ROWS + 1]);
+            for (int column = 0; column < shape.outputs; column += LINEAR_COLUMNS) {
+                linear_steps = std::max(linear_steps, steps_of_last_block(column, column + LINEAR_COLUMNS));
+            }
+            linear_backward_steps = std::max(linear_backward_steps, steps_of_last_block(0, shape.outputs));
+        }
+    }
+
+    // Steps over the low-rank columns that a tile of the last block needs for output columns from .. to - 1.
+    int steps_of_last_block(int from, int to) const {
+        int slices = 0;
+        for (int p = 0; p < shape.parts; p++) {
+            const plora_tile &block = *(lists[PLORA_LINEAR_BLOCKS].end() - shape.parts + p);
+            if (from < block.column + block.columns && to > block.column) slices += block.ranks;
+        }
+        return divide_up(slices * SLICE_RANKS, LINEAR_DEPTH);
+    }
+
+    void linear_block(int row, int p, int upper, int lower) {
+        plora_tile block = {};
+        block.adapter = -1;
+        block.part = p;
+        block.row = row;
+        block.rows = std::min(LINEAR_ROWS, all_rows() - row);
+        block.column = shape.part_from[p];
+        block.columns = shape.part_to[p] - shape.part_from[p];
+        block.partial = -1;
+        block.rank = (int)lists[PLORA_LINEAR_SLICES].size();
+        if (upper == lower) {
+            linear_slices(upper, p, row, LINEAR_ROWS);
+        } else {
+            linear_slices(upper, p, row, ROWS);
+            linear_slices(lower, p, row + ROWS, ROWS);
+        }
+        block.ranks = (int)lists[PLORA_LINEAR_SLICES].size() - block.rank;
+        lists[PLORA_LINEAR_BLOCKS].push_back(block);
+    }
+
+    void linear_slices(int a, int p, int row, int height) {
+        if (a < 0) return;
+        for (int r = 0; r < pad_rank(rank(a, p)); r += SLICE_RANKS) {
+            plora_tile t = tile(a, row - shape.adapter_starts[a], std::min(height, all_rows() - row));
+            t.part = p;
+            t.rank = part_offset(a, p) + r;
+            t.part_rank = r;
+            t.ranks = std::min(SLICE_RANKS, pad_rank(rank(a, p)) - r);
+            t.column = t.part_column = shape.part_from[p];
+            t.columns = shape.part_to[p] - shape.part_from[p];
+            lists[PLORA_LINEAR_SLICES].push_back(t);
+        }
+    }
+
+    // Rows row .. end - 1, of adapter a and more after it.
+    void mixed(int a, int row, int end) {
+        for (; a < shape.adapters && shape.adapter_starts[a] < end; a++) {
+            int first = first_within(a, row), last = end_within(a, end);
+            for (int p = 0; p < shape.parts; p++) {
+                Slice part = {p, part_offset(a, p), 0, pad_rank(rank(a, p))};
+                some_row_tiles(PLORA_MIXED_EXPAND, a, first, last, part, shape.part_from[p], shape.part_to[p], MIXED_COLUMNS);
+            }
+            some_row_tiles(PLORA_MIXED_GRADIENT_X, a, first, last, {-1, 0, 0, stride(a)}, 0, shape.inputs, MIXED_COLUMNS);
+        }
+    }
+
     void sort() {
         auto work = [](const plora_tile &t) { return (int64_t)(t.rows + t.ranks) * t.columns; };
         for (int list : {PLORA_SHRINK, PLORA_GRADIENT_B, PLORA_GRADIENT_A}) {
@@ -299,6 +387,7 @@ struct Planner {
         gradient_b();
         gradient_x();
         gradient_a();
+        linear();
         partial_elements = std::max(partial_elements, forward);
         sort();
     }
@@ -340,6 +429,8 @@ int plora_lora_make_plan(
         plan->count[list] = (int32_t)planner.lists[list].size();
         plan->tiles += plan->count[list];
     }
+    plan->multiprocessors = device->multiprocessors;
+    plan->rows = shape->adapter_starts[shape->adapters];
     plan->parts = shape->parts;
     plan->inputs = shape->inputs;
     plan->outputs = shape->outputs;
@@ -349,6 +440,8 @@ int plora_lora_make_plan(
     plan->gradient_b_ranks = planner.gradient_b_ranks;
     plan->gradient_b_shared = planner.gradient_b_shared;
     plan->drops = std::any_of(shape->drops, shape->drops + shape->adapters * shape->parts, [](int32_t d) { return d != 0; });
+    plan->linear_steps = planner.linear_steps;
+    plan->linear_backward_steps = planner.linear_backward_steps;
     plan->low_rank_elements = planner.low_rank_elements;
     int64_t gradient_bytes = (planner.low_rank_elements * 2 + 255) / 256 * 256;
     plan->workspace_bytes = gradient_bytes + planner.partial_elements * 4;

@@ -145,6 +145,10 @@ enum {
     PLORA_GRADIENT_REDUCE, /* adds up the partial sums of dS */
     PLORA_GRADIENT_X,      /* dX = mask(dS A) */
     PLORA_GRADIENT_A,      /* dA = dS^T drop(X) */
+    PLORA_LINEAR_BLOCKS,   /* for plora_lora_linear: 128 rows and one part: which slices (rank: the first, ranks: how many) */
+    PLORA_LINEAR_SLICES,   /* 16 low-rank columns of one part, for rows in blocks of 64 that belong to one adapter */
+    PLORA_MIXED_EXPAND,    /* EXPAND, of all other rows */
+    PLORA_MIXED_GRADIENT_X,
     PLORA_LISTS
 };
 
@@ -153,6 +157,8 @@ typedef struct {
     int32_t first[PLORA_LISTS]; /* first tile of each list */
     int32_t count[PLORA_LISTS];
     int32_t tiles;
+    int32_t multiprocessors; /* of the device */
+    int32_t rows;
     int32_t parts;
     int32_t inputs;
     int32_t outputs;
@@ -162,6 +168,8 @@ typedef struct {
     int32_t gradient_b_ranks;  /* likewise */
     int32_t gradient_b_shared; /* bytes that its blocks need */
     int32_t drops;             /* whether any term has dropout */
+    int32_t linear_steps;      /* most steps over 64 low-rank columns of a tile of plora_lora_linear */
+    int32_t linear_backward_steps;
     int64_t low_rank_elements; /* bf16 elements of the buffer for S */
     int64_t workspace_bytes;   /* for shrink, or for gradient_b and gradient_ax */
 } plora_lora_plan;
@@ -208,6 +216,25 @@ int plora_lora_gradient_b(
 int plora_lora_gradient_ax(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
     void *dx, int32_t accumulate, void *workspace, void *stream);
+
+/*
+ * With the frozen product in the same kernel, on devices of compute capability 9.0:
+ *
+ *     shrink, linear;  gradient_b, linear_backward
+ *
+ * w: bf16 (outputs, inputs)
+ */
+
+/* y = x w^T + bias + scale low_rank b^T. One launch, and one for blocks of 64 rows that several adapters share. */
+int plora_lora_linear(
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *x, const void *w, void *y,
+    const void *bias, const void *low_rank, void *stream);
+
+/* dx = dy w + gradient of low_rank a, and gradients of all a, after gradient_b with the same workspace. Not with dropout. Two
+ * launches. */
+int plora_lora_linear_backward(
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *x, const void *dy, const void *w,
+    void *dx, void *workspace, void *stream);
 
 /* ---- frozen products, by cuBLAS ---- */
 

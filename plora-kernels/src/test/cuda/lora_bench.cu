@@ -108,6 +108,21 @@ struct Layer {
                                            accumulate, workspace->data(), s));
     }
 
+    void gradient_a(cudaStream_t s) const {
+        CHECK_PLORA(plora_lora_gradient_ax(&plan, tiles->data(), device_terms->data(), nullptr, x->data(), nullptr, 0,
+                                           workspace->data(), s));
+    }
+
+    void linear(cudaStream_t s) const {
+        CHECK_PLORA(plora_lora_linear(&plan, tiles->data(), device_terms->data(), x->data(), w->data(), y->data(), nullptr,
+                                      low_rank->data(), s));
+    }
+
+    void linear_backward(bool add, cudaStream_t s) const {
+        CHECK_PLORA(plora_lora_linear_backward(&plan, backward_tiles(add), device_terms->data(), x->data(), dy->data(), w->data(),
+                                               dx->data(), workspace->data(), s));
+    }
+
     void frozen(plora_blas *blas, float beta, cudaStream_t stream) const {
         CHECK_PLORA(plora_linear(blas, x->data(), w->data(), y->data(), rows, c.inputs, c.outputs, beta, stream));
     }
@@ -168,20 +183,43 @@ void measure(Bench &bench, plora_blas *blas, const Case &c, double bandwidth) {
         beside.fork(s), layer.gradient_b(false, beside.stream), layer.frozen_backward(blas, 0, s), beside.join(s);
         layer.gradient_ax(false, true, s);
     };
-    auto t = bench.compare({base, in_order, at_once, low_rank_first, adding, forward, [&](Stream s) { backward(s, false); }}, 15, 10);
+    auto one_kernel = [&](Stream s) {
+        layer.shrink(s), layer.linear(s), layer.gradient_b(false, s), layer.linear_backward(false, s);
+    };
+    auto t = bench.compare(
+        {base, in_order, at_once, low_rank_first, adding, forward, [&](Stream s) { backward(s, false); }, one_kernel}, 15, 10);
     int best = 1;
-    for (int way : {2, 3}) best = t[way].graph < t[best].graph ? way : best;
-    const char *names[] = {"", "in order", "at once", "at once, low rank first"};
+    for (int way : {2, 3, 7}) best = t[way].graph < t[best].graph ? way : best;
+    const char *names[] = {"", "in order", "at once", "at once, low rank first", "", "", "", "one kernel"};
     double extra = (t[best].graph - t[0].graph) / 1e3;
     printf("{\"adapters\": %d, \"tokens_each\": %d, \"rank\": ", c.adapters, c.tokens);
     printf(c.rank > 0 ? "%d" : "\"8..128\"", c.rank);
     printf(", \"in\": %d, \"out\": %d, \"base\": %.4f, \"base_graph\": %.4f, \"packed\": %.4f, \"packed_graph\": %.4f, "
            "\"ratio_graph\": %.3f, \"order\": \"%s\", ",
            c.inputs, c.outputs, t[0].plain, t[0].graph, t[best].plain, t[best].graph, t[best].graph / t[0].graph, names[best]);
-    printf("\"in_order_graph\": %.4f, \"at_once_graph\": %.4f, \"low_rank_first_graph\": %.4f, \"in_order_adding_graph\": %.4f, "
+    printf("\"in_order_graph\": %.4f, \"at_once_graph\": %.4f, \"low_rank_first_graph\": %.4f, \"one_kernel_graph\": %.4f, \"in_order_adding_graph\": %.4f, "
            "\"lora_forward_graph\": %.4f, \"lora_backward_graph\": %.4f, \"bytes\": %.0f, \"fraction\": %.3f}\n",
-           t[1].graph, t[2].graph, t[3].graph, t[4].graph, t[5].graph, t[6].graph, layer.bytes(),
+           t[1].graph, t[2].graph, t[3].graph, t[7].graph, t[4].graph, t[5].graph, t[6].graph, layer.bytes(),
            layer.bytes() / bandwidth / extra);
+    fflush(stdout);
+}
+
+// Each call alone, repeated in a graph.
+void measure_calls(Bench &bench, plora_blas *blas, const Case &c) {
+    Random random(1);
+    Layer layer(c, random);
+    using Stream = cudaStream_t;
+    const char *names[] = {"frozen", "frozen_backward", "linear", "linear_backward", "shrink", "expand", "gradient_b", "gradient_ax", "gradient_a"};
+    auto t = bench.compare(
+        {[&](Stream s) { layer.frozen(blas, 0, s); }, [&](Stream s) { layer.frozen_backward(blas, 0, s); },
+         [&](Stream s) { layer.linear(s); }, [&](Stream s) { layer.linear_backward(false, s); },
+         [&](Stream s) { layer.shrink(s); }, [&](Stream s) { layer.expand(false, s); }, [&](Stream s) { layer.gradient_b(false, s); },
+         [&](Stream s) { layer.gradient_ax(false, false, s); }, [&](Stream s) { layer.gradient_a(s); }},
+        7, 10);
+    printf("{\"adapters\": %d, \"tokens_each\": %d, \"rank\": %d, \"in\": %d, \"out\": %d", c.adapters, c.tokens, c.rank, c.inputs,
+           c.outputs);
+    for (size_t i = 0; i < t.size(); i++) printf(", \"%s\": [%.4f, %.4f]", names[i], t[i].plain, t[i].graph);
+    printf("}\n");
     fflush(stdout);
 }
 
@@ -197,13 +235,18 @@ int main(int count, char **arguments) {
     cudaDeviceProp properties;
     CHECK_CUDA(cudaGetDeviceProperties(&properties, 0));
     printf("{\"gpu\": \"%s\", \"cublas\": %d, \"copy_bandwidth\": %.4g}\n", properties.name, plora_blas_version(blas), bandwidth);
-    for (int i = 2; i < count; i++) {
+    bool calls = count > 2 && strcmp(arguments[2], "calls") == 0;
+    for (int i = calls ? 3 : 2; i < count; i++) {
         Case c;
         char rank[16];
         REQUIRE(sscanf(arguments[i], "%dx%dx%15[0-9mixed]:%dx%d", &c.adapters, &c.tokens, rank, &c.inputs, &c.outputs) == 5, "%s",
                 arguments[i]);
         c.rank = atoi(rank);
-        measure(bench, blas, c, bandwidth);
+        if (calls) {
+            measure_calls(bench, blas, c);
+        } else {
+            measure(bench, blas, c, bandwidth);
+        }
     }
     CHECK_PLORA(plora_blas_destroy(blas));
 }

@@ -24,7 +24,7 @@ double kept(const LoraCase &c, const plora_term &term, int row, int column) {
 }
 
 struct Operands {
-    std::vector<bf16> x, dy, y, bias;
+    std::vector<bf16> x, dy, y, bias, w;  // w: (outputs, inputs), where the frozen product is part of it
     bool accumulate, accumulate_dx;
 
     Operands(Random &random, const LoraCase &c)
@@ -109,6 +109,59 @@ void expect_term(
     }
 }
 
+#ifndef PLORA_EMULATE
+
+// c (m, n) = a b with strides, one element a thread.
+__global__ void reference_product(const bf16 *a, const bf16 *b, double *c, int m, int n, int k, int b_k, int b_n) {
+    int at = (int)(blockIdx.x * blockDim.x + threadIdx.x);
+    if (at >= m * n) return;
+    double sum = 0;
+    for (int i = 0; i < k; i++) sum += (double)__bfloat162float(a[at / n * k + i]) * (double)__bfloat162float(b[i * b_k + at % n * b_n]);
+    c[at] = sum;
+}
+
+// Adds a (m, k) b to what is expected; b (k, n) has strides.
+void expect_product(Expected &expected, const std::vector<bf16> &a, const std::vector<bf16> &b, int m, int n, int k, int b_k, int b_n) {
+    Array<bf16> device_a(a), device_b(b);
+    Array<double> c((size_t)m * n);
+    if (m > 0) reference_product<<<(m * n + 255) / 256, 256>>>(device_a.data(), device_b.data(), c.data(), m, n, k, b_k, b_n);
+    CHECK_CUDA(cudaGetLastError());
+    std::vector<double> products = c.read();
+    for (size_t i = 0; i < products.size(); i++) {
+        expected.value[i] += products[i];
+        expected.doubt(i, 1e-3);  // f32 sums of values around 1
+    }
+}
+
+// With the frozen products in the same kernels.
+Results run_linear(const LoraCase &c, const Operands &o) {
+    Array<plora_tile> tiles(c.tiles);
+    Array<int64_t> keys(c.keys);
+    Array<bf16> x(o.x), dy(o.dy), w(o.w), y(o.y.size()), bias(o.bias), dx(o.x.size()), low_rank((size_t)c.plan.low_rank_elements);
+    Array<char> workspace((size_t)c.plan.workspace_bytes);
+    for (size_t i = 0; i < c.terms.size(); i++) {
+        c.device_gradient_a[i]->write(c.gradient_a[i]);
+        c.device_gradient_b[i]->write(c.gradient_b[i]);
+    }
+    const plora_term *terms = c.device_terms->data();
+    CHECK_PLORA(plora_lora_shrink(&c.plan, tiles.data(), terms, keys.data(), x.data(), low_rank.data(), workspace.data(), nullptr));
+    CHECK_PLORA(plora_lora_linear(&c.plan, tiles.data(), terms, x.data(), w.data(), y.data(), bias.data(), low_rank.data(), nullptr));
+    device_wait();
+    workspace.poison();
+    CHECK_PLORA(plora_lora_gradient_b(&c.plan, tiles.data(), terms, low_rank.data(), dy.data(), workspace.data(), nullptr));
+    CHECK_PLORA(plora_lora_linear_backward(&c.plan, tiles.data(), terms, x.data(), dy.data(), w.data(), dx.data(), workspace.data(),
+                                           nullptr));
+    workspace.read();
+    Results r = {low_rank.read(), y.read(), dx.read(), {}, {}};
+    for (size_t i = 0; i < c.terms.size(); i++) {
+        r.gradient_a.push_back(c.device_gradient_a[i]->read());
+        r.gradient_b.push_back(c.device_gradient_b[i]->read());
+    }
+    return r;
+}
+
+#endif
+
 void check(const LoraCase &c, const Operands &o, const Results &got) {
     Expected low_rank(got.low_rank.size()), y(got.y.size()), dx(got.dx.size());
     for (int row = 0; row < c.rows; row++) {
@@ -119,6 +172,12 @@ void check(const LoraCase &c, const Operands &o, const Results &got) {
         }
     }
     for (size_t at = 0; at < o.x.size(); at++) dx.add(at, o.accumulate_dx ? number(o.x[at]) : 0);
+#ifndef PLORA_EMULATE
+    if (!o.w.empty()) {
+        expect_product(y, o.x, o.w, c.rows, c.outputs, c.inputs, 1, c.inputs);
+        expect_product(dx, o.dy, o.w, c.rows, c.inputs, c.outputs, c.inputs, 1);
+    }
+#endif
     for (int adapter = 0; adapter < c.adapters; adapter++) {
         for (int part = 0; part < c.parts; part++) {
             size_t i = (size_t)c.index(adapter, part);
@@ -134,6 +193,21 @@ void check(const LoraCase &c, const Operands &o, const Results &got) {
     compare("low_rank", got.low_rank, low_rank, BF16, F32);
     compare("y", got.y, y, BF16, TERMS);
     compare("dx", got.dx, dx, BF16, TERMS);
+}
+
+// All that belongs to other adapters than the ill one has the bits that it has when that one is healthy.
+void expect_others_same(const LoraCase &c, int ill, const Results &healthy, const Results &got, int shape) {
+    for (int row = 0; row < c.rows; row++) {
+        if (row >= c.starts[(size_t)ill] && row < c.starts[(size_t)ill + 1]) continue;
+        REQUIRE(memcmp(&got.y[(size_t)(row * c.outputs)], &healthy.y[(size_t)(row * c.outputs)], (size_t)c.outputs * 2) == 0
+                    && memcmp(&got.dx[(size_t)(row * c.inputs)], &healthy.dx[(size_t)(row * c.inputs)], (size_t)c.inputs * 2) == 0,
+                "shape %d: row %d sees the NaN of adapter %d", shape, row, ill);
+    }
+    for (int t = 0; t < c.adapters * c.parts; t++) {
+        REQUIRE(t / c.parts == ill || (same_bits(got.gradient_a[(size_t)t], healthy.gradient_a[(size_t)t])
+                                       && same_bits(got.gradient_b[(size_t)t], healthy.gradient_b[(size_t)t])),
+                "shape %d: gradients of adapter %d see the NaN of adapter %d", shape, t / c.parts, ill);
+    }
 }
 
 bool covers_once(const LoraCase &c, int list, int columns) {
@@ -195,17 +269,45 @@ void test_lora_nan(Random &random, int shapes) {
         int first = c.starts[(size_t)ill], end = c.starts[(size_t)ill + 1];
         for (int at = first * c.inputs; at < end * c.inputs; at++) sick.x[(size_t)at] = __float2bfloat16(NAN);
         for (int at = first * c.outputs; at < end * c.outputs; at++) sick.dy[(size_t)at] = __float2bfloat16(NAN);
-        Results healthy = run(c, o), got = run(c, sick);
-        for (int row = 0; row < c.rows; row++) {
-            if (row >= first && row < end) continue;
-            REQUIRE(memcmp(&got.y[(size_t)(row * c.outputs)], &healthy.y[(size_t)(row * c.outputs)], (size_t)c.outputs * 2) == 0
-                        && memcmp(&got.dx[(size_t)(row * c.inputs)], &healthy.dx[(size_t)(row * c.inputs)], (size_t)c.inputs * 2) == 0,
-                    "shape %d: row %d sees the NaN of adapter %d", i, row, ill);
-        }
-        for (int t = 0; t < c.adapters * c.parts; t++) {
-            REQUIRE(t / c.parts == ill || (same_bits(got.gradient_a[(size_t)t], healthy.gradient_a[(size_t)t])
-                                           && same_bits(got.gradient_b[(size_t)t], healthy.gradient_b[(size_t)t])),
-                    "shape %d: gradients of adapter %d see the NaN of adapter %d", i, t / c.parts, ill);
-        }
+        expect_others_same(c, ill, run(c, o), run(c, sick), i);
     }
 }
+
+#ifndef PLORA_EMULATE
+
+void test_lora_linear(Random &random, int shapes) {
+    plora_device device;
+    CHECK_PLORA(plora_device_query(&device));
+    if (device.compute_capability != 90) {
+        printf("{\"test\": \"lora_linear\", \"skipped\": \"compute capability %d is not 90\"}\n", device.compute_capability);
+        return;
+    }
+    for (int i = 0; i < shapes; i++) {
+        LoraCase c(random, false, random.one_of({32, 200, 600, 1000}), random.one_of({16, 64, 256}));
+        Operands o(random, c);
+        o.accumulate = o.accumulate_dx = false;
+        o.w = random.bf16s((size_t)c.outputs * c.inputs, 1 / sqrtf((float)c.inputs));
+        Results got = run_linear(c, o);
+        check(c, o, got);
+        REQUIRE(got.same(run_linear(c, o)), "shape %d differs on the second run", i);
+    }
+}
+
+// NaN in the weights of one adapter must leave the bits of all others as they are.
+void test_lora_linear_nan(Random &random, int shapes) {
+    for (int i = 0; i < shapes / 10 + 1; i++) {
+        LoraCase c(random, false, 400, 64);
+        Operands o(random, c);
+        o.accumulate = o.accumulate_dx = false;
+        o.w = random.bf16s((size_t)c.outputs * c.inputs, 1 / sqrtf((float)c.inputs));
+        Results healthy = run_linear(c, o);
+        int ill = random.within(0, c.adapters - 1);
+        for (int t = ill * c.parts; t < (ill + 1) * c.parts; t++) {
+            c.device_a[(size_t)t]->poison();
+            c.device_b[(size_t)t]->poison();
+        }
+        expect_others_same(c, ill, healthy, run_linear(c, o), i);
+    }
+}
+
+#endif

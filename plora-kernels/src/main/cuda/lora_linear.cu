@@ -1,0 +1,442 @@
+// The frozen product and the low-rank terms in one kernel, for Hopper GPUs (sm_90a).
+//
+// Forward   Y = [X | scale S] [W | B]^T + bias
+// Backward  dX = [dY | dS] [W ; A]
+//
+// Each tile's sum over the inputs (outputs in backward) goes on over the low-rank columns of the tile's rows, so that low-rank
+// terms take no pass over Y and dX of their own. A tile is 128 x 256, two warpgroups of 64 rows; two blocks one below the other
+// form a cluster and each loads half of the right operand for both. One warp loads operands by tensor copies, three warps the
+// low-rank columns, which lie in many places, four stages ahead of the products; blocks stay and take tile after tile.
+// Blocks of 64 rows that several adapters share get their low-rank terms afterwards, added by the kernels of lora.cu: in one
+// product with another adapter's weights, a NaN there would pass over.
+#ifndef PLORA_EMULATE
+
+#include "hopper.cuh"
+
+#include <dlfcn.h>
+
+#include <algorithm>
+
+#include "lora.h"
+#include "lora_plan.h"
+
+namespace plora {
+namespace {
+
+constexpr int COLUMNS = LINEAR_COLUMNS, DEPTH = LINEAR_DEPTH, STAGES = 4, CLUSTER = 2;
+constexpr int LINEAR_THREADS = 3 * 128;
+constexpr int LOADERS = 96;        // threads that load low-rank columns
+constexpr int STEP_SLICES = DEPTH / SLICE_RANKS;
+constexpr int HELD_SLICES = 4 * STEP_SLICES;
+constexpr int GROUP = 8;           // pairs of row blocks that are taken together, so that X and W stay in the L2 cache
+constexpr int LEFT = LINEAR_ROWS * DEPTH, RIGHT = COLUMNS * DEPTH, STAGE = LEFT + RIGHT;  // elements
+
+struct Arguments {
+    const plora_tile *blocks;  // (row blocks, parts)
+    const plora_tile *slices;
+    const plora_term *terms;   // (adapters, parts)
+    const bf16 *low_rank;      // S or dS
+    bf16 *out;                 // (rows, columns)
+    const bf16 *bias;          // (columns) or null
+    int parts;
+    int rows;
+    int depth;    // of the frozen product
+    int columns;
+    int extra;    // steps over low-rank columns that follow those of the frozen product, in every tile
+};
+
+// What a loader knows of a slice: 16 low-rank columns of one term, for some rows of the block.
+struct Slice {
+    const bf16 *low_rank;  // at (first row, first column)
+    const bf16 *operand;   // B at (first output of the part, rank), or A at (rank, 0)
+    int low_rank_stride;
+    int operand_stride;
+    int first_row, end_row;  // of the block, 0..128
+    int ranks;               // 8 or 16
+    int valid;               // of them not padding
+    int first_column, end_column;  // of the part
+    float scale;
+};
+
+struct Shared {
+    uint64_t full[STAGES], empty[STAGES];
+    uint64_t granted[STAGES];  // by turns of steps over low-rank columns: their stage is free
+    uint32_t halves[STAGES];  // two bits a slice: the warpgroups whose rows it has
+    Slice slices[HELD_SLICES];
+};
+
+constexpr int LINEAR_SHARED = STAGES * STAGE * 2 + (int)sizeof(Shared) + 1024;
+
+#if defined(PLORA_HOPPER)
+
+// A block's way through the tiles.
+struct Walk {
+    int next, pairs, wide;  // wide: tiles along the columns
+    int block, column;      // of the tile: row block, first column
+
+    __device__ explicit Walk(const Arguments &g)
+        : next((int)cluster_index()),
+          pairs(divide_up(g.rows, CLUSTER * LINEAR_ROWS)),
+          wide(divide_up(g.columns, COLUMNS)) {}
+
+    __device__ bool advance() {
+        if (next >= pairs * wide) return false;
+        int group = next / (GROUP * wide) * GROUP, within = next - group * wide;
+        int high = min(GROUP, pairs - group);
+        block = (group + within % high) * CLUSTER + (int)cluster_rank();
+        column = within / high * COLUMNS;
+        next += (int)cluster_count();
+        return true;
+    }
+};
+
+struct Range {
+    int first, end;
+};
+
+// The slices of a tile: in forward of the parts that it meets, in backward of all.
+template <bool BACKWARD>
+__device__ Range slices_of(const Arguments &g, int block, int column) {
+    Range range = {0, 0};
+    if (block * LINEAR_ROWS >= g.rows) return range;
+    bool any = false;
+    for (int part = 0; part < g.parts; part++) {
+        const plora_tile &t = g.blocks[block * g.parts + part];
+        if (BACKWARD || (column < t.column + t.columns && column + COLUMNS > t.column)) {
+            if (!any) range.first = t.rank;
+            range.end = t.rank + t.ranks;
+            any = true;
+        }
+    }
+    return range;
+}
+
+// Steps of all tiles, counted through: where one lies, and the parity of its turn.
+struct Turn {
+    uint32_t count = 0;
+    __device__ int stage() const { return (int)(count % STAGES); }
+    __device__ uint32_t parity() const { return count / STAGES & 1; }
+};
+
+template <bool BACKWARD>
+__device__ void copy_operands(
+    const Arguments &g, const CUtensorMap &left_map, const CUtensorMap &right_map, bf16 *stages, Shared &shared) {
+    int rank = (int)cluster_rank();
+    Turn turn, granted;
+    for (Walk walk(g); walk.advance();) {
+        for (int k = 0; k < g.depth; k += DEPTH, turn.count++) {
+            uint64_t *full = &shared.full[turn.stage()];
+            bf16 *left = stages + turn.stage() * STAGE, *right = left + LEFT;
+            barrier_wait(&shared.empty[turn.stage()], turn.parity() ^ 1);
+            barrier_expect(full, STAGE * 2);
+            copy_box(left, &left_map, full, k, walk.block * LINEAR_ROWS);
+            if (BACKWARD) {
+                for (int i = rank * 2; i < rank * 2 + 2; i++) {
+                    copy_box_to(right + i * 64 * DEPTH, &right_map, full, walk.column + i * 64, k, 3);
+                }
+            } else {
+                int half = rank * COLUMNS / 2;
+                copy_box_to(right + half * DEPTH, &right_map, full, k, walk.column + half, 3);
+            }
+        }
+        for (int step = 0; step < g.extra; step++, turn.count++, granted.count++) {
+            // waited for here since a parity tells only one turn from the next: who skips turns cannot wait for the right one
+            barrier_wait(&shared.empty[turn.stage()], turn.parity() ^ 1);
+            barrier_arrive(&shared.granted[granted.stage()]);
+        }
+    }
+}
+
+template <bool BACKWARD>
+__device__ Slice describe(const Arguments &g, const plora_tile &t, int block, int column) {
+    const plora_term &term = g.terms[t.adapter * g.parts + t.part];
+    Slice slice;
+    slice.low_rank = g.low_rank + t.low_rank + t.rank;
+    slice.low_rank_stride = t.stride;
+    slice.first_row = t.row - block * LINEAR_ROWS;
+    slice.end_row = slice.first_row + t.rows;
+    slice.ranks = t.ranks;
+    slice.valid = term.rank - t.part_rank;
+    slice.first_column = t.column - column;
+    slice.end_column = t.column + t.columns - column;
+    slice.scale = BACKWARD ? 1.0f : term.scale;
+    slice.operand_stride = BACKWARD ? g.columns : term.b_stride;
+    slice.operand = BACKWARD ? (const bf16 *)term.a + (int64_t)t.part_rank * g.columns + column
+                             : (const bf16 *)term.b + (int64_t)(column - t.column) * term.b_stride + t.part_rank;
+    return slice;
+}
+
+__device__ inline uint4 scaled(const uint4 &v, float scale) {
+    float f[8];
+    unpack(v, f);
+#pragma unroll
+    for (int i = 0; i < 8; i++) f[i] *= scale;
+    return pack(f);
+}
+
+// Columns 16 j .. 16 j + 15 of the left operand: rows that are not the slice's are zeros.
+__device__ void load_left_slice(const Slice &slice, bf16 *left, int j, int thread) {
+#pragma unroll 4
+    for (int i = thread; i < LINEAR_ROWS * 2; i += LOADERS) {
+        int row = i / 2, half = i % 2;
+        uint4 value = {0, 0, 0, 0};
+        if (row >= slice.first_row && row < slice.end_row && half * CHUNK < slice.ranks) {
+            const bf16 *from = slice.low_rank + (int64_t)(row - slice.first_row) * slice.low_rank_stride + half * CHUNK;
+            value = *(const uint4 *)from;
+            if (slice.scale != 1.0f) value = scaled(value, slice.scale);
+        }
+        *(uint4 *)chunk_at<DEPTH>(left, row, j * 2 + half) = value;
+    }
+}
+
+// Columns 16 j .. of the right operand (256, 64): B of the part's outputs, zeros elsewhere.
+__device__ void load_right_slice(const Slice &slice, bf16 *right, int j, int thread) {
+    for (int i = thread; i < COLUMNS * 2; i += LOADERS) {
+        int row = i / 2, half = i % 2;
+        bool in_part = row >= slice.first_column && row < slice.end_column;
+        int valid = in_part ? min(max(slice.valid - half * CHUNK, 0), CHUNK) : 0;
+        copy_async(chunk_at<DEPTH>(right, row, j * 2 + half), slice.operand + row * slice.operand_stride + half * CHUNK, valid * 2);
+    }
+}
+
+// Rows 16 j .. of the right operand, four tiles (64, 64): A.
+__device__ void load_right_slice_transposed(const Slice &slice, bf16 *right, int j, int thread, int columns) {
+    for (int i = thread; i < SLICE_RANKS * COLUMNS / CHUNK; i += LOADERS) {
+        int row = i / (COLUMNS / CHUNK), chunk = i % (COLUMNS / CHUNK);
+        bool valid = row < slice.valid && chunk * CHUNK < columns;
+        bf16 *to = chunk_at<64>(right + chunk / 8 * 64 * DEPTH, j * SLICE_RANKS + row, chunk % 8);
+        copy_async(to, slice.operand + row * slice.operand_stride + chunk * CHUNK, valid ? 16 : 0);
+    }
+}
+
+template <bool BACKWARD>
+__device__ void load_low_rank(const Arguments &g, bf16 *stages, Shared &shared, int thread) {
+    Turn turn, granted;
+    for (Walk walk(g); walk.advance();) {
+        turn.count += (uint32_t)divide_up(g.depth, DEPTH);
+        Range range = slices_of<BACKWARD>(g, walk.block, walk.column);
+        for (int step = 0; step < g.extra; step++, turn.count++, granted.count++) {
+            int first = range.first + step * STEP_SLICES;
+            if (step * STEP_SLICES % HELD_SLICES == 0) {
+                wait_named(1, LOADERS);
+                if (thread < HELD_SLICES && first + thread < range.end) {
+                    shared.slices[thread] = describe<BACKWARD>(g, g.slices[first + thread], walk.block, walk.column);
+                }
+                wait_named(1, LOADERS);
+            }
+            bf16 *left = stages + turn.stage() * STAGE, *right = left + LEFT;
+            barrier_wait(&shared.granted[granted.stage()], granted.parity());
+            uint32_t halves = 0;
+            for (int j = 0; j < STEP_SLICES && first + j < range.end; j++) {
+                const Slice &slice = shared.slices[step * STEP_SLICES % HELD_SLICES + j];
+                if (BACKWARD) {
+                    load_right_slice_transposed(slice, right, j, thread, g.columns - walk.column);
+                } else {
+                    load_right_slice(slice, right, j, thread);
+                }
+                load_left_slice(slice, left, j, thread);
+                halves |= (uint32_t)((slice.first_row < 64 ? 1 : 0) | (slice.end_row > 64 ? 2 : 0)) << (2 * j);
+            }
+            copy_commit();
+            copy_wait<0>();
+            show_shared();
+            if (thread == 0) shared.halves[turn.stage()] = halves;
+            wait_named(1, LOADERS);
+            if (thread == 0) barrier_arrive(&shared.full[turn.stage()]);
+        }
+    }
+}
+
+template <bool BACKWARD>
+__device__ inline uint64_t right_operand(bf16 *right) {
+    return BACKWARD ? operand_transposed(right, 64 * DEPTH * 2) : operand(right);
+}
+
+__device__ inline void release(uint64_t *empty) {
+    if (threadIdx.x % WARPGROUP < CLUSTER) barrier_arrive_at(empty, threadIdx.x % WARPGROUP);
+}
+
+// Writes 64 x 256 results, eight columns a thread, 64 bytes a row together.
+__device__ void store(const Arguments &g, float (&sums)[128], int first_row, int first_column) {
+    int warp = threadIdx.x % WARPGROUP / 32;
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        int row = first_row + warp * 16 + fragment_row() + half * 8;
+        bf16 *to = g.out + (int64_t)row * g.columns;
+#pragma unroll
+        for (int group = 0; group < 8; group++) {
+            uint32_t pairs[4];
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+                const float *block = sums + (group * 4 + i) * 4 + half * 2;
+                float2 add = {0.0f, 0.0f};
+                int column = first_column + (group * 4 + i) * 8 + fragment_column();
+                if (g.bias != nullptr && column < g.columns) {
+                    uint32_t pair = *(const uint32_t *)(g.bias + column);
+                    add = {__uint_as_float(pair << 16), __uint_as_float(pair & 0xffff0000u)};
+                }
+                pairs[i] = pack(block[0] + add.x, block[1] + add.y);
+            }
+            uint4 result = gather_block(pairs);
+            int column = first_column + group * 32 + (threadIdx.x & 3) * CHUNK;
+            if (row < g.rows && column < g.columns) *(uint4 *)(to + column) = result;
+        }
+    }
+}
+
+template <bool BACKWARD>
+__device__ void multiply_tiles(const Arguments &g, bf16 *stages, Shared &shared) {
+    constexpr int ALONG = BACKWARD ? 128 : 2;  // 16 further along the sum of the right operand
+    int half = (int)threadIdx.x / WARPGROUP - 1;
+    float sums[128];
+    Turn turn;
+    for (Walk walk(g); walk.advance();) {
+        int previous = 0;
+        for (int k = 0; k < g.depth; k += DEPTH, turn.count++) {
+            bf16 *left = stages + turn.stage() * STAGE;
+            uint64_t a = operand(left + half * 64 * DEPTH), b = right_operand<BACKWARD>(left + LEFT);
+            barrier_wait(&shared.full[turn.stage()], turn.parity());
+            products_begin();
+#pragma unroll
+            for (int i = 0; i < DEPTH / 16; i++) multiply_group<BACKWARD>(sums, a + i * 2, b + i * ALONG, k + i > 0);
+            products_commit();
+            if (k > 0) {
+                products_wait<1>();
+                release(&shared.empty[previous]);
+            }
+            previous = turn.stage();
+        }
+        products_wait<0>();
+        hold(sums);
+        release(&shared.empty[previous]);
+        for (int step = 0; step < g.extra; step++, turn.count++) {
+            bf16 *left = stages + turn.stage() * STAGE;
+            uint64_t a = operand(left + half * 64 * DEPTH), b = right_operand<BACKWARD>(left + LEFT);
+            barrier_wait(&shared.full[turn.stage()], turn.parity());
+            uint32_t halves = shared.halves[turn.stage()] >> half;
+            for (int i = 0; i < STEP_SLICES; i++) {
+                if (halves >> (2 * i) & 1) {
+                    products_begin();
+                    multiply_group<BACKWARD>(sums, a + i * 2, b + i * ALONG, 1);
+                    products_commit();
+                    products_wait<0>();
+                    hold(sums);
+                }
+            }
+            release(&shared.empty[turn.stage()]);
+        }
+        store(g, sums, walk.block * LINEAR_ROWS + half * 64, walk.column);
+    }
+}
+
+#endif
+
+template <bool BACKWARD>
+__global__ void __cluster_dims__(CLUSTER, 1, 1) __launch_bounds__(LINEAR_THREADS, 1) linear_kernel(
+    Arguments g, const __grid_constant__ CUtensorMap left_map, const __grid_constant__ CUtensorMap right_map) {
+#if defined(PLORA_HOPPER)
+    char *base = shared_memory();
+    bf16 *stages = (bf16 *)(base + (1024 - shared_address(base) % 1024) % 1024);
+    Shared &shared = *(Shared *)(stages + STAGES * STAGE);
+    if (threadIdx.x == 0) {
+        prefetch_map(&left_map);
+        prefetch_map(&right_map);
+        for (int stage = 0; stage < STAGES; stage++) {
+            barrier_init(&shared.full[stage], 1);
+            barrier_init(&shared.granted[stage], 1);
+            barrier_init(&shared.empty[stage], 2 * CLUSTER);  // warpgroups of both blocks
+        }
+        barrier_init_fence();
+    }
+    cluster_wait();
+    wait_for_grids();
+    launch_dependents();
+    if (threadIdx.x < WARPGROUP) {
+        give_registers<40>();
+        if (threadIdx.x == 0) {
+            copy_operands<BACKWARD>(g, left_map, right_map, stages, shared);
+        } else if (threadIdx.x >= 32) {
+            load_low_rank<BACKWARD>(g, stages, shared, (int)threadIdx.x - 32);
+        }
+    } else {
+        take_registers<232>();
+        multiply_tiles<BACKWARD>(g, stages, shared);
+    }
+    __syncwarp();
+    cluster_wait();  // nothing arrives at a block that has ended
+#endif
+}
+
+using Encode = CUresult (*)(
+    CUtensorMap *, CUtensorMapDataType, cuuint32_t, void *, const cuuint64_t *, const cuuint64_t *, const cuuint32_t *,
+    const cuuint32_t *, CUtensorMapInterleave, CUtensorMapSwizzle, CUtensorMapL2promotion, CUtensorMapFloatOOBfill);
+
+// How boxes of 64 columns and so many rows of a matrix are copied; what lies outside the matrix is zeros.
+int make_map(CUtensorMap &map, const void *matrix, int rows, int columns, int box_rows) {
+    static const Encode encode = [] {
+        void *driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+        return driver == nullptr ? nullptr : (Encode)dlsym(driver, "cuTensorMapEncodeTiled");
+    }();
+    if (encode == nullptr) return fail(PLORA_CUDA, "The driver lacks a function (cuTensorMapEncodeTiled).");
+    cuuint64_t sizes[2] = {(cuuint64_t)columns, (cuuint64_t)rows}, stride = (cuuint64_t)columns * 2;
+    cuuint32_t box[2] = {64, (cuuint32_t)box_rows}, steps[2] = {1, 1};
+    CUresult status =
+        encode(&map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 2, (void *)matrix, sizes, &stride, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE,
+               CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+    return status == CUDA_SUCCESS ? PLORA_OK : fail(PLORA_CUDA, "cuTensorMapEncodeTiled failed (%d).", (int)status);
+}
+
+template <bool BACKWARD>
+int launch_linear(const plora_lora_plan *plan, const Arguments &g, const void *left, const void *w, void *stream) {
+    CUtensorMap left_map, right_map;
+    if (g.rows == 0) return PLORA_OK;
+    PLORA_TRY(make_map(left_map, left, g.rows, g.depth, LINEAR_ROWS));
+    PLORA_TRY(BACKWARD ? make_map(right_map, w, g.depth, g.columns, DEPTH) : make_map(right_map, w, g.columns, g.depth, COLUMNS / 2));
+    int tiles = divide_up(g.rows, CLUSTER * LINEAR_ROWS) * divide_up(g.columns, COLUMNS);
+    int clusters = std::min(tiles, std::max(1, plan->multiprocessors / CLUSTER));
+    return launch(linear_kernel<BACKWARD>, clusters * CLUSTER, LINEAR_THREADS, LINEAR_SHARED, stream, g, left_map, right_map);
+}
+
+Arguments arguments(const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms) {
+    Arguments g = {};
+    g.blocks = tiles + plan->first[PLORA_LINEAR_BLOCKS];
+    g.slices = tiles + plan->first[PLORA_LINEAR_SLICES];
+    g.terms = terms;
+    g.parts = plan->parts;
+    g.rows = plan->rows;
+    return g;
+}
+
+}  // namespace
+}  // namespace plora
+
+using namespace plora;
+
+int plora_lora_linear(
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *x, const void *w, void *y,
+    const void *bias, const void *low_rank, void *stream) {
+    Arguments g = arguments(plan, tiles, terms);
+    g.low_rank = (const bf16 *)low_rank;
+    g.out = (bf16 *)y;
+    g.bias = (const bf16 *)bias;
+    g.depth = plan->inputs;
+    g.columns = plan->outputs;
+    g.extra = plan->linear_steps;
+    PLORA_TRY(launch_linear<false>(plan, g, x, w, stream));
+    return expand_mixed(plan, tiles, terms, low_rank, y, stream);
+}
+
+int plora_lora_linear_backward(
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *x, const void *dy, const void *w,
+    void *dx, void *workspace, void *stream) {
+    Arguments g = arguments(plan, tiles, terms);
+    g.low_rank = (const bf16 *)workspace;
+    g.out = (bf16 *)dx;
+    g.depth = plan->outputs;
+    g.columns = plan->inputs;
+    g.extra = plan->linear_backward_steps;
+    PLORA_TRY(launch_linear<true>(plan, g, dy, w, stream));
+    return gradient_a_behind(plan, tiles, terms, x, dx, workspace, stream);
+}
+
+#endif
