@@ -1,9 +1,9 @@
 // Packed LoRA: the low-rank terms of all adapters of a group in a fixed number of launches.
 //
-// Forward   S = drop(X) A^T              shrink, split along the inputs, then a sum of the partial results
-//           Y (+)= bias + scale S B^T    expand
-// Backward  dB += scale dY^T S and       gradient b: both from one pass over dY, dS split along the outputs
-//           dS = scale dY B
+// Forward   S = scale drop(X) A^T        shrink, split along the inputs, then a sum of the partial results
+//           Y (+)= bias + S B^T          expand
+// Backward  dB += dY^T S and             gradient b: both from one pass over dY, dS split along the outputs
+//           dS = scale dY B              (the gradient of S without its scale, which has both A and X behind it)
 //           dX = mask(dS A)              gradient x, and in the same launch
 //           dA += dS^T drop(X)           gradient a
 // (PLoRA, appendix C.) The cost is memory traffic, so each kernel streams its large operand through shared memory once,
@@ -73,11 +73,17 @@ __device__ void shrink_load_x(const Arguments &g, const plora_tile &t, bf16 *x_t
     });
 }
 
+// One low-rank column of a shrink tile.
+struct ShrinkColumn {
+    const bf16 *a;  // its row of A, or null where it is padding
+    float scale;
+};
+
 template <int N>
-__device__ void shrink_load_a(const plora_tile &t, const bf16 *const *a_rows, bf16 *a_tile, int step) {
+__device__ void shrink_load_a(const plora_tile &t, const ShrinkColumn *low_rank_columns, bf16 *a_tile, int step) {
     int column = t.column + step * SHRINK_DEPTH, columns = t.columns - step * SHRINK_DEPTH;
     each_chunk<N, SHRINK_DEPTH, SHRINK_THREADS>(a_tile, [&](bf16 *at, int row, int chunk) {
-        const bf16 *a_row = a_rows[row];
+        const bf16 *a_row = low_rank_columns[row].a;
         bool valid = a_row != nullptr && chunk * CHUNK < columns;
         copy_async(at, a_row + column + chunk * CHUNK, valid ? 16 : 0);
     });
@@ -112,7 +118,8 @@ __device__ void shrink_multiply(float (&sums)[N / 8][4], bf16 *x_tile, bf16 *a_t
 }
 
 template <int N>
-__device__ void shrink_store(const Arguments &g, const plora_tile &t, const Mask &mask, float (&sums)[N / 8][4]) {
+__device__ void shrink_store(
+    const Arguments &g, const plora_tile &t, const Mask &mask, const ShrinkColumn *low_rank_columns, float (&sums)[N / 8][4]) {
 #pragma unroll
     for (int half = 0; half < 2; half++) {
         int row = threadIdx.x / 32 * 16 + fragment_row() + half * 8;
@@ -120,8 +127,8 @@ __device__ void shrink_store(const Arguments &g, const plora_tile &t, const Mask
         for (int n = 0; n < N; n += 8) {
             int column = n + fragment_column();
             if (row < t.rows && column < t.ranks) {
-                float low = sums[n / 8][half * 2] * mask.keep_scale;
-                float high = sums[n / 8][half * 2 + 1] * mask.keep_scale;
+                float low = sums[n / 8][half * 2] * (mask.keep_scale * low_rank_columns[column].scale);
+                float high = sums[n / 8][half * 2 + 1] * (mask.keep_scale * low_rank_columns[column + 1].scale);
                 if (t.partial < 0) {
                     *(uint32_t *)(g.low_rank + t.low_rank + (int64_t)row * t.stride + t.rank + column) = pack(low, high);
                 } else {
@@ -136,12 +143,13 @@ template <int N>
 __device__ void shrink_tile(const Arguments &g, const plora_tile &t) {
     constexpr int X = ROWS * SHRINK_DEPTH, STAGE = X + N * SHRINK_DEPTH;
     bf16 *stages = (bf16 *)shared_memory();
-    const bf16 **a_rows = (const bf16 **)(stages + SHRINK_STAGES * STAGE);
+    ShrinkColumn *low_rank_columns = (ShrinkColumn *)(stages + SHRINK_STAGES * STAGE);
     const plora_term *terms = adapter_terms(g, t);
     for (int n = threadIdx.x; n < N; n += SHRINK_THREADS) {
         int rank;
         const plora_term *term = n < t.ranks ? term_at(terms, g.parts, t.rank + n, rank) : nullptr;
-        a_rows[n] = term == nullptr ? nullptr : (const bf16 *)term->a + (int64_t)rank * g.inputs;
+        low_rank_columns[n] = {nullptr, 0.0f};
+        if (term != nullptr) low_rank_columns[n] = {(const bf16 *)term->a + (int64_t)rank * g.inputs, term->scale};
     }
     Mask mask = mask_of(g, terms, t.part);
     int steps = divide_up(t.columns, SHRINK_DEPTH);
@@ -150,7 +158,7 @@ __device__ void shrink_tile(const Arguments &g, const plora_tile &t) {
         bf16 *stage = stages + step % SHRINK_STAGES * STAGE;
         if (step < steps) {
             shrink_load_x(g, t, stage, step);
-            shrink_load_a<N>(t, a_rows, stage + X, step);
+            shrink_load_a<N>(t, low_rank_columns, stage + X, step);
         }
         copy_commit();
     };
@@ -168,7 +176,7 @@ __device__ void shrink_tile(const Arguments &g, const plora_tile &t) {
         shrink_multiply<N>(sums, stage, stage + X);
     }
     copy_wait<0>();
-    shrink_store<N>(g, t, mask, sums);
+    shrink_store<N>(g, t, mask, low_rank_columns, sums);
 }
 
 __global__ void __launch_bounds__(SHRINK_THREADS, 4) shrink_kernel(Arguments g) {
@@ -338,7 +346,7 @@ __device__ inline float2 below(const Arguments &g, const plora_tile &t, int row,
 
 // Writes a warp's 16 x 64 results, eight columns a thread, 64 bytes a row together.
 template <bool TO_X>
-__device__ void expand_store(const Arguments &g, const plora_tile &t, float (&sums)[8][4], float scale, int column) {
+__device__ void expand_store(const Arguments &g, const plora_tile &t, float (&sums)[8][4], int column) {
     int warp = threadIdx.x / 32;
     int width = TO_X ? g.inputs : g.outputs;
     bool alone = g.bias == nullptr && !g.accumulate;
@@ -353,7 +361,7 @@ __device__ void expand_store(const Arguments &g, const plora_tile &t, float (&su
             for (int i = 0; i < 4; i++) {
                 const float(&block)[4] = sums[group * 4 + i];
                 float2 add = alone ? float2{0.0f, 0.0f} : below(g, t, row, first + i * 8 + fragment_column(), width);
-                pairs[i] = pack(block[half * 2] * scale + add.x, block[half * 2 + 1] * scale + add.y);
+                pairs[i] = pack(block[half * 2] + add.x, block[half * 2 + 1] + add.y);
             }
             uint4 result = gather_block(pairs);
             __syncwarp();  // all have read what is there
@@ -373,7 +381,6 @@ __device__ void expand_tile(const Arguments &g, const plora_tile &t) {
     int count = list_pieces<K, TO_X>(g, t, pieces);
     int steps = divide_up(t.columns, EXPAND_COLUMNS) * count;
     const plora_term *terms = adapter_terms(g, t);
-    float scale = TO_X || t.part < 0 ? 1.0f : terms[t.part].scale;
     auto load = [&](int step) {
         bf16 *stage = stages + step % STAGES * STAGE;
         const Piece &piece = pieces[step % count];
@@ -399,7 +406,7 @@ __device__ void expand_tile(const Arguments &g, const plora_tile &t) {
         if (MASKED && piece.ends_part >= 0) add_masked(g, t, mask_of(g, terms, piece.ends_part), total, sums, column);
         if (step % count == count - 1) {
             float(&result)[8][4] = MASKED ? total : sums;
-            expand_store<TO_X>(g, t, result, scale, column);
+            expand_store<TO_X>(g, t, result, column);
 #pragma unroll
             for (int n = 0; n < 8; n++) result[n][0] = result[n][1] = result[n][2] = result[n][3] = 0.0f;
         }
@@ -668,7 +675,7 @@ struct GradientB {
 #pragma unroll
             for (int n = 0; n < BLOCKS; n++) {
                 int rank = n0() + n * 8 + fragment_column();
-                float low = sums[0][n][half * 2] * term.scale, high = sums[0][n][half * 2 + 1] * term.scale;
+                float low = sums[0][n][half * 2], high = sums[0][n][half * 2 + 1];
                 if (paired) {
                     if (rank < ranks) put_pair<OVERWRITE>(row + rank, low, high);
                 } else {
@@ -876,7 +883,7 @@ int plora_lora_shrink(
     g.x = (const bf16 *)x;
     g.low_rank = (bf16 *)low_rank;
     int stage = (ROWS + plan->shrink_ranks) * SHRINK_DEPTH * 2;
-    int shared = SHRINK_STAGES * stage + plan->shrink_ranks * (int)sizeof(void *);
+    int shared = SHRINK_STAGES * stage + plan->shrink_ranks * (int)sizeof(ShrinkColumn);
     PLORA_TRY(launch(shrink_kernel, plan->count[PLORA_SHRINK], SHRINK_THREADS, shared, stream, g));
     return launch(reduce_kernel, plan->count[PLORA_SHRINK_REDUCE], THREADS, 0, stream,
                   tiles + plan->first[PLORA_SHRINK_REDUCE], g.partials, g.low_rank);

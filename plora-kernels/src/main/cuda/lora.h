@@ -4,7 +4,7 @@
 
 namespace plora {
 
-// y += scale low_rank b^T for the rows that plora_lora_linear leaves out.
+// y += low_rank b^T for the rows that plora_lora_linear leaves out.
 int expand_mixed(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *low_rank, void *y, void *stream);
 

@@ -1,6 +1,6 @@
 // The frozen product and the low-rank terms in one kernel, for Hopper GPUs (sm_90a).
 //
-// Forward   Y = [X | scale S] [W | B]^T + bias
+// Forward   Y = [X | S] [W | B]^T + bias
 // Backward  dX = [dY | dS] [W ; A]
 //
 // Each tile's sum over the inputs (outputs in backward) goes on over the low-rank columns of the tile's rows, so that low-rank
@@ -55,13 +55,12 @@ struct Slice {
     int ranks;               // 8 or 16
     int valid;               // of them not padding
     int first_column, end_column;  // of the part
-    float scale;
 };
 
 struct Shared {
     uint64_t full[STAGES], empty[STAGES];
     uint64_t granted[STAGES];  // by turns of steps over low-rank columns: their stage is free
-    uint32_t halves[STAGES];  // two bits a slice: the warpgroups whose rows it has
+    uint32_t held[STAGES];  // of steps over low-rank columns: first and end of the slices for each warpgroup, a byte each
     Slice slices[HELD_SLICES];
 };
 
@@ -159,33 +158,19 @@ __device__ Slice describe(const Arguments &g, const plora_tile &t, int block, in
     slice.valid = term.rank - t.part_rank;
     slice.first_column = t.column - column;
     slice.end_column = t.column + t.columns - column;
-    slice.scale = BACKWARD ? 1.0f : term.scale;
     slice.operand_stride = BACKWARD ? g.columns : term.b_stride;
     slice.operand = BACKWARD ? (const bf16 *)term.a + (int64_t)t.part_rank * g.columns + column
                              : (const bf16 *)term.b + (int64_t)(column - t.column) * term.b_stride + t.part_rank;
     return slice;
 }
 
-__device__ inline uint4 scaled(const uint4 &v, float scale) {
-    float f[8];
-    unpack(v, f);
-#pragma unroll
-    for (int i = 0; i < 8; i++) f[i] *= scale;
-    return pack(f);
-}
-
 // Columns 16 j .. 16 j + 15 of the left operand: rows that are not the slice's are zeros.
 __device__ void load_left_slice(const Slice &slice, bf16 *left, int j, int thread) {
-#pragma unroll 4
     for (int i = thread; i < LINEAR_ROWS * 2; i += LOADERS) {
         int row = i / 2, half = i % 2;
-        uint4 value = {0, 0, 0, 0};
-        if (row >= slice.first_row && row < slice.end_row && half * CHUNK < slice.ranks) {
-            const bf16 *from = slice.low_rank + (int64_t)(row - slice.first_row) * slice.low_rank_stride + half * CHUNK;
-            value = *(const uint4 *)from;
-            if (slice.scale != 1.0f) value = scaled(value, slice.scale);
-        }
-        *(uint4 *)chunk_at<DEPTH>(left, row, j * 2 + half) = value;
+        bool valid = row >= slice.first_row && row < slice.end_row && half * CHUNK < slice.ranks;
+        const bf16 *from = slice.low_rank + (int64_t)(row - slice.first_row) * slice.low_rank_stride + half * CHUNK;
+        copy_async(chunk_at<DEPTH>(left, row, j * 2 + half), from, valid ? 16 : 0);
     }
 }
 
@@ -209,41 +194,66 @@ __device__ void load_right_slice_transposed(const Slice &slice, bf16 *right, int
     }
 }
 
+// The warpgroups that have rows of a slice: 1, 2 or 3 for both.
+__device__ int warpgroups_of(const Slice &slice) { return (slice.first_row < 64 ? 1 : 0) | (slice.end_row > 64 ? 2 : 0); }
+
+// Copies the slices of one step to its stage, those of the upper warpgroup first, and returns which are for which.
+template <bool BACKWARD>
+__device__ uint32_t load_step(const Slice *slices, int count, bf16 *left, int thread, int columns) {
+    int ends[4] = {0, 0, 0, 0}, at = 0;
+#pragma unroll
+    for (int warpgroups : {1, 3, 2}) {
+        for (int j = 0; j < count; j++) {
+            if (warpgroups_of(slices[j]) == warpgroups) {
+                if (BACKWARD) {
+                    load_right_slice_transposed(slices[j], left + LEFT, at, thread, columns);
+                } else {
+                    load_right_slice(slices[j], left + LEFT, at, thread);
+                }
+                load_left_slice(slices[j], left, at, thread);
+                at++;
+            }
+        }
+        ends[warpgroups] = at;
+    }
+    copy_commit();
+    return (uint32_t)(ends[3] << 8 | ends[1] << 16 | ends[2] << 24);
+}
+
+// All steps before the latest `pending` are there: hands the first of those on.
+template <int pending>
+__device__ void pass_on(Shared &shared, const Turn &turn, int thread) {
+    copy_wait<pending>();
+    show_shared();
+    wait_named(1, LOADERS);
+    if (thread == 0) barrier_arrive(&shared.full[Turn{turn.count - 1 - pending}.stage()]);
+}
+
 template <bool BACKWARD>
 __device__ void load_low_rank(const Arguments &g, bf16 *stages, Shared &shared, int thread) {
     Turn turn, granted;
     for (Walk walk(g); walk.advance();) {
         turn.count += (uint32_t)divide_up(g.depth, DEPTH);
         Range range = slices_of<BACKWARD>(g, walk.block, walk.column);
-        for (int step = 0; step < g.extra; step++, turn.count++, granted.count++) {
+        for (int step = 0; step < g.extra; step++) {
             int first = range.first + step * STEP_SLICES;
-            if (step * STEP_SLICES % HELD_SLICES == 0) {
+            Slice *slices = shared.slices + step * STEP_SLICES % HELD_SLICES;
+            if (slices == shared.slices) {
                 wait_named(1, LOADERS);
                 if (thread < HELD_SLICES && first + thread < range.end) {
-                    shared.slices[thread] = describe<BACKWARD>(g, g.slices[first + thread], walk.block, walk.column);
+                    slices[thread] = describe<BACKWARD>(g, g.slices[first + thread], walk.block, walk.column);
                 }
                 wait_named(1, LOADERS);
             }
-            bf16 *left = stages + turn.stage() * STAGE, *right = left + LEFT;
             barrier_wait(&shared.granted[granted.stage()], granted.parity());
-            uint32_t halves = 0;
-            for (int j = 0; j < STEP_SLICES && first + j < range.end; j++) {
-                const Slice &slice = shared.slices[step * STEP_SLICES % HELD_SLICES + j];
-                if (BACKWARD) {
-                    load_right_slice_transposed(slice, right, j, thread, g.columns - walk.column);
-                } else {
-                    load_right_slice(slice, right, j, thread);
-                }
-                load_left_slice(slice, left, j, thread);
-                halves |= (uint32_t)((slice.first_row < 64 ? 1 : 0) | (slice.end_row > 64 ? 2 : 0)) << (2 * j);
-            }
-            copy_commit();
-            copy_wait<0>();
-            show_shared();
-            if (thread == 0) shared.halves[turn.stage()] = halves;
-            wait_named(1, LOADERS);
-            if (thread == 0) barrier_arrive(&shared.full[turn.stage()]);
+            int count = min(STEP_SLICES, range.end - first);
+            uint32_t held = load_step<BACKWARD>(slices, count, stages + turn.stage() * STAGE, thread, g.columns - walk.column);
+            if (thread == 0) shared.held[turn.stage()] = held;
+            turn.count++;
+            granted.count++;
+            if (step > 0) pass_on<1>(shared, turn, thread);
         }
+        if (g.extra > 0) pass_on<0>(shared, turn, thread);
     }
 }
 
@@ -313,16 +323,14 @@ __device__ void multiply_tiles(const Arguments &g, bf16 *stages, Shared &shared)
             bf16 *left = stages + turn.stage() * STAGE;
             uint64_t a = operand(left + half * 64 * DEPTH), b = right_operand<BACKWARD>(left + LEFT);
             barrier_wait(&shared.full[turn.stage()], turn.parity());
-            uint32_t halves = shared.halves[turn.stage()] >> half;
-            for (int i = 0; i < STEP_SLICES; i++) {
-                if (halves >> (2 * i) & 1) {
-                    products_begin();
-                    multiply_group<BACKWARD>(sums, a + i * 2, b + i * ALONG, 1);
-                    products_commit();
-                    products_wait<0>();
-                    hold(sums);
-                }
+            uint32_t held = shared.held[turn.stage()] >> (16 * half);
+            for (int i = (int)(held & 0xff), end = (int)(held >> 8 & 0xff); i < end; i++) {
+                products_begin();
+                multiply_group<BACKWARD>(sums, a + i * 2, b + i * ALONG, 1);
+                products_commit();
             }
+            products_wait<0>();
+            hold(sums);
             release(&shared.empty[turn.stage()]);
         }
         store(g, sums, walk.block * LINEAR_ROWS + half * 64, walk.column);

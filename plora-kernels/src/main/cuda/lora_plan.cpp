@@ -333,28 +333,29 @@ struct Planner {
         block.columns = shape.part_to[p] - shape.part_from[p];
         block.partial = -1;
         block.rank = (int)lists[PLORA_LINEAR_SLICES].size();
-        if (upper == lower) {
-            linear_slices(upper, p, row, LINEAR_ROWS);
-        } else {
-            linear_slices(upper, p, row, ROWS);
-            linear_slices(lower, p, row + ROWS, ROWS);
+        // slices of both halves by turns, so that both warpgroups have work in each step
+        for (int r = 0; r < MAX_RANK; r += SLICE_RANKS) {
+            if (upper == lower) {
+                linear_slice(upper, p, r, row, LINEAR_ROWS);
+            } else {
+                linear_slice(upper, p, r, row, ROWS);
+                linear_slice(lower, p, r, row + ROWS, ROWS);
+            }
         }
         block.ranks = (int)lists[PLORA_LINEAR_SLICES].size() - block.rank;
         lists[PLORA_LINEAR_BLOCKS].push_back(block);
     }
 
-    void linear_slices(int a, int p, int row, int height) {
-        if (a < 0) return;
-        for (int r = 0; r < pad_rank(rank(a, p)); r += SLICE_RANKS) {
-            plora_tile t = tile(a, row - shape.adapter_starts[a], std::min(height, all_rows() - row));
-            t.part = p;
-            t.rank = part_offset(a, p) + r;
-            t.part_rank = r;
-            t.ranks = std::min(SLICE_RANKS, pad_rank(rank(a, p)) - r);
-            t.column = t.part_column = shape.part_from[p];
-            t.columns = shape.part_to[p] - shape.part_from[p];
-            lists[PLORA_LINEAR_SLICES].push_back(t);
-        }
+    void linear_slice(int a, int p, int r, int row, int height) {
+        if (a < 0 || r >= rank(a, p)) return;
+        plora_tile t = tile(a, row - shape.adapter_starts[a], std::min(height, all_rows() - row));
+        t.part = p;
+        t.rank = part_offset(a, p) + r;
+        t.part_rank = r;
+        t.ranks = std::min(SLICE_RANKS, pad_rank(rank(a, p)) - r);
+        t.column = t.part_column = shape.part_from[p];
+        t.columns = shape.part_to[p] - shape.part_from[p];
+        lists[PLORA_LINEAR_SLICES].push_back(t);
     }
 
     // Rows row .. end - 1, of adapter a and more after it.

@@ -138,9 +138,9 @@ typedef struct {
 } plora_tile;
 
 enum {
-    PLORA_SHRINK,          /* S = drop(X) A^T, split along the inputs */
+    PLORA_SHRINK,          /* S = scale drop(X) A^T, split along the inputs */
     PLORA_SHRINK_REDUCE,   /* adds up its partial sums */
-    PLORA_EXPAND,          /* Y = scale S B^T */
+    PLORA_EXPAND,          /* Y = S B^T */
     PLORA_GRADIENT_B,      /* dB and dS, one pass over dY */
     PLORA_GRADIENT_REDUCE, /* adds up the partial sums of dS */
     PLORA_GRADIENT_X,      /* dX = mask(dS A) */
@@ -193,15 +193,15 @@ int plora_lora_make_plan(
  *
  * tiles: the plan's, on the device; terms: (adapters, parts), on the device; dropout_keys: int64 (T), or null for no dropout
  * x: bf16 (T, inputs); y, dy: bf16 (T, outputs); dx: bf16 (T, inputs)
- * low_rank: bf16, drop(x) a^T of all terms, kept from shrink for the backward pass
+ * low_rank: bf16, scale drop(x) a^T of all terms, kept from shrink for the backward pass
  */
 
-/* low_rank = drop(x) a^T. Two launches. */
+/* low_rank = scale drop(x) a^T. Two launches. */
 int plora_lora_shrink(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
     void *low_rank, void *workspace, void *stream);
 
-/* y (+)= bias + scale low_rank b^T. One launch. bias: bf16 (outputs), or null; accumulate: whether the result is added to y */
+/* y (+)= bias + low_rank b^T. One launch. bias: bf16 (outputs), or null; accumulate: whether the result is added to y */
 int plora_lora_expand(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *low_rank, void *y,
     const void *bias, int32_t accumulate, void *stream);
@@ -225,7 +225,7 @@ int plora_lora_gradient_ax(
  * w: bf16 (outputs, inputs)
  */
 
-/* y = x w^T + bias + scale low_rank b^T. One launch, and one for blocks of 64 rows that several adapters share. */
+/* y = x w^T + bias + low_rank b^T. One launch, and one for blocks of 64 rows that several adapters share. */
 int plora_lora_linear(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *x, const void *w, void *y,
     const void *bias, const void *low_rank, void *stream);

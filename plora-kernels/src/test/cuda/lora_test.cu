@@ -90,14 +90,14 @@ void expect_term(
         for (int r = 0; r < term.rank; r++) {
             size_t at = (size_t)(c.low_rank_at(adapter, part, row) + r);
             for (int i = 0; i < c.inputs; i++) {
-                low_rank.add(at, number(o.x[(size_t)(row * c.inputs + i)]) * dropped[(size_t)i] * number(a[(size_t)(r * c.inputs + i)]));
+                low_rank.add(at, number(o.x[(size_t)(row * c.inputs + i)]) * dropped[(size_t)i] * term.scale * number(a[(size_t)(r * c.inputs + i)]));
             }
             double s = low_rank.value[at], ds = 0;
             for (int out = 0; out < c.width(part); out++) {
                 size_t y_at = (size_t)(row * c.outputs + c.from[(size_t)part] + out);
-                double b_value = number(b[(size_t)(out * term.b_stride + r)]), dy = term.scale * number(o.dy[y_at]);
-                y.add(y_at, term.scale * s * b_value);
-                ds += dy * b_value;
+                double b_value = number(b[(size_t)(out * term.b_stride + r)]), dy = number(o.dy[y_at]);
+                y.add(y_at, s * b_value);
+                ds += term.scale * dy * b_value;
                 gradient_b.add((size_t)(out * term.rank + r), dy * s);
             }
             for (int i = 0; i < c.inputs; i++) {
@@ -120,16 +120,27 @@ __global__ void reference_product(const bf16 *a, const bf16 *b, double *c, int m
     c[at] = sum;
 }
 
-// Adds a (m, k) b to what is expected; b (k, n) has strides.
-void expect_product(Expected &expected, const std::vector<bf16> &a, const std::vector<bf16> &b, int m, int n, int k, int b_k, int b_n) {
+// Adds a (rows, k) b to what is expected; b (k, n) has strides. Rows of the list are rounded to bf16 before more is added.
+void expect_product(
+    const LoraCase &c, int list, Expected &expected, const std::vector<bf16> &a, const std::vector<bf16> &b, int n, int k, int b_k,
+    int b_n) {
     Array<bf16> device_a(a), device_b(b);
-    Array<double> c((size_t)m * n);
-    if (m > 0) reference_product<<<(m * n + 255) / 256, 256>>>(device_a.data(), device_b.data(), c.data(), m, n, k, b_k, b_n);
+    Array<double> product(expected.value.size());
+    if (c.rows > 0) {
+        int blocks = (c.rows * n + 255) / 256;
+        reference_product<<<blocks, 256>>>(device_a.data(), device_b.data(), product.data(), c.rows, n, k, b_k, b_n);
+    }
     CHECK_CUDA(cudaGetLastError());
-    std::vector<double> products = c.read();
+    std::vector<bool> twice((size_t)c.rows);
+    for (int i = 0; i < c.plan.count[list]; i++) {
+        const plora_tile &t = c.tiles[(size_t)(c.plan.first[list] + i)];
+        for (int row = t.row; row < t.row + t.rows; row++) twice[(size_t)row] = true;
+    }
+    std::vector<double> products = product.read();
     for (size_t i = 0; i < products.size(); i++) {
         expected.value[i] += products[i];
         expected.doubt(i, 1e-3);  // f32 sums of values around 1
+        if (twice[i / (size_t)n]) expected.doubt(i, products[i] * BF16 / TERMS);
     }
 }
 
@@ -174,8 +185,8 @@ void check(const LoraCase &c, const Operands &o, const Results &got) {
     for (size_t at = 0; at < o.x.size(); at++) dx.add(at, o.accumulate_dx ? number(o.x[at]) : 0);
 #ifndef PLORA_EMULATE
     if (!o.w.empty()) {
-        expect_product(y, o.x, o.w, c.rows, c.outputs, c.inputs, 1, c.inputs);
-        expect_product(dx, o.dy, o.w, c.rows, c.inputs, c.outputs, c.inputs, 1);
+        expect_product(c, PLORA_MIXED_EXPAND, y, o.x, o.w, c.outputs, c.inputs, 1, c.inputs);
+        expect_product(c, PLORA_MIXED_GRADIENT_X, dx, o.dy, o.w, c.inputs, c.outputs, c.inputs, 1);
     }
 #endif
     for (int adapter = 0; adapter < c.adapters; adapter++) {
