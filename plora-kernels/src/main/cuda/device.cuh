@@ -30,7 +30,7 @@ __host__ __device__ constexpr T divide_up(T a, T b) {
 #ifndef PLORA_EMULATE
 
 __device__ inline char *shared_memory() {
-    extern __shared__ __align__(128) char dynamic[];
+    extern __shared__ __align__(1024) char dynamic[];
     return dynamic;
 }
 

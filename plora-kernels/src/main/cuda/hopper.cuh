@@ -102,6 +102,9 @@ __device__ inline void barrier_wait(uint64_t *barrier, uint32_t parity) {
 
 // ---- copies ----
 
+// Fetches a line to the L2 cache.
+__device__ inline void prefetch(const void *global) { asm volatile("prefetch.global.L2 [%0];" ::"l"(global)); }
+
 __device__ inline void prefetch_map(const CUtensorMap *map) {
     asm volatile("prefetch.tensormap [%0];" ::"l"(map) : "memory");
 }
@@ -135,11 +138,12 @@ __device__ inline uint64_t operand(const void *tile) {
     return address | 1ull << 16 | 64ull << 32 | 1ull << 62;
 }
 
-// The same of one whose rows of 128 bytes are one step of the sum (MN-major), with `leading` bytes from 64 columns to the next
-// 64. 16 further along the sum: + 128.
-__device__ inline uint64_t operand_transposed(const void *tile, int leading) {
+// The same of one whose rows of N elements (16, 32 or 64, swizzled as chunk_at<N> does) are one step of the sum (MN-major),
+// with `leading` bytes from N columns to the next N. 16 further along the sum: + 2 N.
+template <int N>
+__device__ inline uint64_t operand_transposed(const void *tile, int leading = 0) {
     uint64_t address = (shared_address(tile) & 0x3ffff) >> 4;
-    return address | (uint64_t)(leading >> 4) << 16 | 64ull << 32 | 1ull << 62;
+    return address | (uint64_t)(leading >> 4) << 16 | (uint64_t)N << 32 | (N == 64 ? 1ull : N == 32 ? 2ull : 3ull) << 62;
 }
 
 __device__ inline void products_begin() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
@@ -189,6 +193,46 @@ __device__ inline void multiply_group(float (&d)[128], uint64_t a, uint64_t b, i
           "+f"(d[112]), "+f"(d[113]), "+f"(d[114]), "+f"(d[115]), "+f"(d[116]), "+f"(d[117]), "+f"(d[118]), "+f"(d[119]),
           "+f"(d[120]), "+f"(d[121]), "+f"(d[122]), "+f"(d[123]), "+f"(d[124]), "+f"(d[125]), "+f"(d[126]), "+f"(d[127])
         : "l"(a), "l"(b), "r"(add), "n"(TRANSPOSED ? 1 : 0));
+}
+
+// d (64 x N) += a b, where operands may be transposed.
+template <int N, bool TRANSPOSED_A, bool TRANSPOSED_B>
+__device__ inline void multiply_narrow(float (&d)[N / 2], uint64_t a, uint64_t b) {
+    static_assert(N == 8 || N == 16 || N == 32 || N == 64, "N");
+    if constexpr (N == 8) {
+        asm volatile(
+            "wgmma.mma_async.sync.aligned.m64n8k16.f32.bf16.bf16 {"
+            "%0, %1, %2, %3"
+            "}, %4, %5, 1, 1, 1, %6, %7;"
+            : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+            : "l"(a), "l"(b), "n"(TRANSPOSED_A ? 1 : 0), "n"(TRANSPOSED_B ? 1 : 0));
+    } else if constexpr (N == 16) {
+        asm volatile(
+            "wgmma.mma_async.sync.aligned.m64n16k16.f32.bf16.bf16 {"
+            "%0, %1, %2, %3, %4, %5, %6, %7"
+            "}, %8, %9, 1, 1, 1, %10, %11;"
+            : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7])
+            : "l"(a), "l"(b), "n"(TRANSPOSED_A ? 1 : 0), "n"(TRANSPOSED_B ? 1 : 0));
+    } else if constexpr (N == 32) {
+        asm volatile(
+            "wgmma.mma_async.sync.aligned.m64n32k16.f32.bf16.bf16 {"
+            "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15"
+            "}, %16, %17, 1, 1, 1, %18, %19;"
+            : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7]),
+              "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]), "+f"(d[12]), "+f"(d[13]), "+f"(d[14]), "+f"(d[15])
+            : "l"(a), "l"(b), "n"(TRANSPOSED_A ? 1 : 0), "n"(TRANSPOSED_B ? 1 : 0));
+    } else if constexpr (N == 64) {
+        asm volatile(
+            "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 {"
+            "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+            "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
+            "}, %32, %33, 1, 1, 1, %34, %35;"
+            : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7]),
+              "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]), "+f"(d[12]), "+f"(d[13]), "+f"(d[14]), "+f"(d[15]),
+              "+f"(d[16]), "+f"(d[17]), "+f"(d[18]), "+f"(d[19]), "+f"(d[20]), "+f"(d[21]), "+f"(d[22]), "+f"(d[23]),
+              "+f"(d[24]), "+f"(d[25]), "+f"(d[26]), "+f"(d[27]), "+f"(d[28]), "+f"(d[29]), "+f"(d[30]), "+f"(d[31])
+            : "l"(a), "l"(b), "n"(TRANSPOSED_A ? 1 : 0), "n"(TRANSPOSED_B ? 1 : 0));
+    }
 }
 
 #endif

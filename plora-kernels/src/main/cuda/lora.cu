@@ -13,59 +13,14 @@
 // segment are zeros in shared memory, so nothing passes from one adapter to another.
 #include "lora.h"
 
-#include "device.cuh"
-#include "lora_plan.h"
+#include "lora.cuh"
 
 namespace plora {
 namespace {
 
-struct Arguments {
-    const plora_tile *tiles;
-    const plora_term *terms;  // (adapters, parts)
-    const int64_t *keys;      // (T) or null
-    const bf16 *x;            // (T, inputs)
-    const bf16 *dy;           // (T, outputs)
-    bf16 *low_rank;           // S; forward writes it
-    bf16 *low_rank_gradient;  // dS
-    bf16 *out;                // y or dx; `accumulate`: added to
-    const bf16 *bias;         // (outputs) or null
-    float *partials;
-    int accumulate;
-    int behind;  // gradient a: whether it may start while the kernel before it runs, which has waited for what is needed
-    int parts;
-    int inputs;
-    int outputs;
-};
-
-__device__ const plora_term *adapter_terms(const Arguments &g, const plora_tile &t) { return g.terms + t.adapter * g.parts; }
-
-// The term and the rank within it of an adapter's low-rank column; null where the column is padding.
-__device__ const plora_term *term_at(const plora_term *terms, int parts, int column, int &rank) {
-    int part = 0;
-    for (; part < parts - 1; part++) {
-        int width = (terms[part].rank + 7) / 8 * 8;
-        if (column < width) break;
-        column -= width;
-    }
-    rank = column;
-    return column < terms[part].rank ? terms + part : nullptr;
-}
-
-// The mask of a tile that lies within one part.
-struct Mask {
-    uint32_t threshold;  // 0: nothing is dropped
-    int module;
-    float keep_scale;
-};
-
-__device__ Mask mask_of(const Arguments &g, const plora_term *terms, int part) {
-    if (part < 0 || g.keys == nullptr || terms[part].drop_threshold == 0) return {0, 0, 1.0f};
-    return {terms[part].drop_threshold, terms[part].module, terms[part].keep_scale};
-}
-
 // ---- shrink ----
 
-__device__ void shrink_load_x(const Arguments &g, const plora_tile &t, bf16 *x_tile, int step) {
+__device__ void shrink_load_x(const LoraArguments &g, const plora_tile &t, bf16 *x_tile, int step) {
     const bf16 *from = g.x + (int64_t)t.row * g.inputs + t.column + step * SHRINK_DEPTH;
     int columns = t.columns - step * SHRINK_DEPTH;
     copy_tile_async<ROWS, SHRINK_DEPTH, SHRINK_THREADS>(x_tile, from, g.inputs, [&](int row, int chunk) {
@@ -89,18 +44,6 @@ __device__ void shrink_load_a(const plora_tile &t, const ShrinkColumn *low_rank_
     });
 }
 
-// Masks the chunks that this thread copied, of a tile at (row, column).
-template <int COLUMNS, int THREAD_COUNT>
-__device__ void drop_tile(const Arguments &g, const plora_tile &t, const Mask &mask, bf16 *x_tile, int row0, int column) {
-    int quad = (column + (int)threadIdx.x % (COLUMNS / CHUNK) * CHUNK) / 4;
-    uint64_t first = column_key(mask.module, quad), second = column_key(mask.module, quad + 1);
-    each_chunk<ROWS, COLUMNS, THREAD_COUNT>(x_tile, [&](bf16 *at, int row, int) {
-        if (row0 + row < t.rows) {
-            *(uint4 *)at = drop(*(uint4 *)at, (uint64_t)g.keys[t.row + row0 + row], first, second, mask.threshold);
-        }
-    });
-}
-
 template <int N>
 __device__ void shrink_multiply(float (&sums)[N / 8][4], bf16 *x_tile, bf16 *a_tile) {
     int slab = threadIdx.x / 32 * 16;
@@ -119,7 +62,7 @@ __device__ void shrink_multiply(float (&sums)[N / 8][4], bf16 *x_tile, bf16 *a_t
 
 template <int N>
 __device__ void shrink_store(
-    const Arguments &g, const plora_tile &t, const Mask &mask, const ShrinkColumn *low_rank_columns, float (&sums)[N / 8][4]) {
+    const LoraArguments &g, const plora_tile &t, const Mask &mask, const ShrinkColumn *low_rank_columns, float (&sums)[N / 8][4]) {
 #pragma unroll
     for (int half = 0; half < 2; half++) {
         int row = threadIdx.x / 32 * 16 + fragment_row() + half * 8;
@@ -140,7 +83,7 @@ __device__ void shrink_store(
 }
 
 template <int N>
-__device__ void shrink_tile(const Arguments &g, const plora_tile &t) {
+__device__ void shrink_tile(const LoraArguments &g, const plora_tile &t) {
     constexpr int X = ROWS * SHRINK_DEPTH, STAGE = X + N * SHRINK_DEPTH;
     bf16 *stages = (bf16 *)shared_memory();
     ShrinkColumn *low_rank_columns = (ShrinkColumn *)(stages + SHRINK_STAGES * STAGE);
@@ -179,7 +122,7 @@ __device__ void shrink_tile(const Arguments &g, const plora_tile &t) {
     shrink_store<N>(g, t, mask, low_rank_columns, sums);
 }
 
-__global__ void __launch_bounds__(SHRINK_THREADS, 4) shrink_kernel(Arguments g) {
+__global__ void __launch_bounds__(SHRINK_THREADS, 4) shrink_kernel(LoraArguments g) {
     const plora_tile t = g.tiles[blockIdx.x];
     if (t.ranks <= 16) {
         shrink_tile<16>(g, t);
@@ -228,7 +171,7 @@ constexpr int MAX_PIECES = MAX_PARTS * MAX_RANK / 64;
 
 // Writes the pieces of a tile and returns how many there are: at least one, be it empty.
 template <int K, bool TO_X>
-__device__ int list_pieces(const Arguments &g, const plora_tile &t, Piece *pieces) {
+__device__ int list_pieces(const LoraArguments &g, const plora_tile &t, Piece *pieces) {
     const plora_term *terms = adapter_terms(g, t);
     int first = TO_X ? 0 : max(t.part, 0);
     int end = TO_X ? g.parts : t.part + 1;
@@ -256,7 +199,7 @@ __device__ int list_pieces(const Arguments &g, const plora_tile &t, Piece *piece
 }
 
 template <int K, bool TO_X>
-__device__ void expand_load_s(const Arguments &g, const plora_tile &t, const Piece &piece, bf16 *s_tile) {
+__device__ void expand_load_s(const LoraArguments &g, const plora_tile &t, const Piece &piece, bf16 *s_tile) {
     const bf16 *s = (TO_X ? g.low_rank_gradient : g.low_rank) + t.low_rank + piece.rank;
     copy_tile_async<ROWS, K, THREADS>(s_tile, s, t.stride, [&](int row, int chunk) {
         return row < t.rows && chunk * CHUNK < piece.ranks ? 16 : 0;
@@ -303,7 +246,7 @@ __device__ void expand_multiply(float (&sums)[8][4], bf16 *s_tile, bf16 *operand
 
 // Adds a part's sums to the total, masked, and clears them.
 __device__ void add_masked(
-    const Arguments &g, const plora_tile &t, const Mask &mask, float (&total)[8][4], float (&sums)[8][4], int column) {
+    const LoraArguments &g, const plora_tile &t, const Mask &mask, float (&total)[8][4], float (&sums)[8][4], int column) {
     int warp = threadIdx.x / 32;
 #pragma unroll
     for (int n = 0; n < 8; n++) {
@@ -332,7 +275,7 @@ __device__ inline float2 pair_at(const bf16 *p) {
 }
 
 // What lies under two neighbouring results: the bias, and what is there already where the result is added to it.
-__device__ inline float2 below(const Arguments &g, const plora_tile &t, int row, int column, int width) {
+__device__ inline float2 below(const LoraArguments &g, const plora_tile &t, int row, int column, int width) {
     float2 sum = {0.0f, 0.0f};
     if (row < t.rows && column < t.column + t.columns) {
         if (g.bias != nullptr) sum = pair_at(g.bias + column);
@@ -346,7 +289,7 @@ __device__ inline float2 below(const Arguments &g, const plora_tile &t, int row,
 
 // Writes a warp's 16 x 64 results, eight columns a thread, 64 bytes a row together.
 template <bool TO_X>
-__device__ void expand_store(const Arguments &g, const plora_tile &t, float (&sums)[8][4], int column) {
+__device__ void expand_store(const LoraArguments &g, const plora_tile &t, float (&sums)[8][4], int column) {
     int warp = threadIdx.x / 32;
     int width = TO_X ? g.inputs : g.outputs;
     bool alone = g.bias == nullptr && !g.accumulate;
@@ -374,7 +317,7 @@ __device__ void expand_store(const Arguments &g, const plora_tile &t, float (&su
 }
 
 template <int K, bool TO_X, bool MASKED>
-__device__ void expand_tile(const Arguments &g, const plora_tile &t) {
+__device__ void expand_tile(const LoraArguments &g, const plora_tile &t) {
     constexpr int S = ROWS * K, STAGE = S + EXPAND_COLUMNS * K, STAGES = expand_stages(K);
     bf16 *stages = (bf16 *)shared_memory();
     Piece *pieces = (Piece *)(stages + STAGES * STAGE);
@@ -415,14 +358,14 @@ __device__ void expand_tile(const Arguments &g, const plora_tile &t) {
 }
 
 template <int K>
-__global__ void __launch_bounds__(THREADS, 4) expand_kernel(Arguments g) {
+__global__ void __launch_bounds__(THREADS, 4) expand_kernel(LoraArguments g) {
     const plora_tile t = g.tiles[blockIdx.x];
     expand_tile<K, false, false>(g, t);
 }
 
 // ---- gradient a: sums over all rows of a segment ----
 
-__device__ void gradient_a_load_x(const Arguments &g, const plora_tile &t, bf16 *x_tile, int row0, int column) {
+__device__ void gradient_a_load_x(const LoraArguments &g, const plora_tile &t, bf16 *x_tile, int row0, int column) {
     int rows = t.rows - row0, columns = t.columns - column;
     const bf16 *x = g.x + (int64_t)(t.row + row0) * g.inputs + t.column + column;
     copy_tile_async<ROWS, GRADIENT_A_COLUMNS, THREADS>(x_tile, x, g.inputs, [&](int row, int chunk) {
@@ -431,37 +374,13 @@ __device__ void gradient_a_load_x(const Arguments &g, const plora_tile &t, bf16 
 }
 
 template <int M>
-__device__ void gradient_a_load_s(const Arguments &g, const plora_tile &t, bf16 *s_tile, int row0) {
+__device__ void gradient_a_load_s(const LoraArguments &g, const plora_tile &t, bf16 *s_tile, int row0) {
     int rows = t.rows - row0;
     const bf16 *s = g.low_rank_gradient + t.low_rank + t.rank + (int64_t)row0 * t.stride;
     copy_tile_async<ROWS, M, THREADS>(s_tile, s, t.stride, [&](int row, int chunk) {
         return row < rows && chunk * CHUNK < t.ranks ? 16 : 0;
     });
 }
-
-// Overwrites a gradient's pair of neighbours, aligned to eight bytes, or adds to it. Each element gets one sum from one thread
-// at a time, so the order is fixed.
-template <bool OVERWRITE>
-__device__ inline void put_pair(float *to, float low, float high) {
-    if (OVERWRITE) {
-        *(float2 *)to = {low, high};
-    } else {
-        add_pair(to, low, high);
-    }
-}
-
-// One thread's place in the stream of steps: all rows of 128 columns, then the next 128.
-struct GradientAStep {
-    int row, column;
-
-    __device__ void advance(int rows) {
-        row += ROWS;
-        if (row >= rows) {
-            row = 0;
-            column += GRADIENT_A_COLUMNS;
-        }
-    }
-};
 
 template <int M>
 struct GradientA {
@@ -478,7 +397,7 @@ struct GradientA {
         for (int n = 0; n < BLOCKS; n++) sums[n][0] = sums[n][1] = sums[n][2] = sums[n][3] = 0.0f;
     }
 
-    __device__ void find_gradients(const Arguments &g, const plora_tile &t, const plora_term *terms) {
+    __device__ void find_gradients(const LoraArguments &g, const plora_tile &t, const plora_term *terms) {
 #pragma unroll
         for (int half = 0; half < 2; half++) {
             int m = m0() + fragment_row() + half * 8, rank;
@@ -520,7 +439,7 @@ struct GradientA {
 };
 
 template <int M>
-__device__ void gradient_a_tile(const Arguments &g, const plora_tile &t) {
+__device__ void gradient_a_tile(const LoraArguments &g, const plora_tile &t) {
     constexpr int X = ROWS * GRADIENT_A_COLUMNS, STAGE = X + ROWS * M, STAGES = GRADIENT_A_STAGES;
     bf16 *stages = (bf16 *)shared_memory();
     const plora_term *terms = adapter_terms(g, t);
@@ -528,7 +447,7 @@ __device__ void gradient_a_tile(const Arguments &g, const plora_tile &t) {
     GradientA<M> gradient;
     gradient.find_gradients(g, t, terms);
     gradient.clear();
-    if (!g.behind) wait_for_previous();
+    wait_for_previous();
     GradientAStep ahead = {0, 0}, now = {0, 0};
     int loaded = 0;
     auto load = [&] {
@@ -568,7 +487,7 @@ __device__ void gradient_a_tile(const Arguments &g, const plora_tile &t) {
 
 // The first blocks take gradient a, the others gradient x: one reads while the other writes.
 template <int K, bool MASKED>
-__global__ void __launch_bounds__(THREADS, MASKED ? 2 : 3) gradient_ax_kernel(Arguments g, int a_first, int a_count, int x_first) {
+__global__ void __launch_bounds__(THREADS, MASKED ? 2 : 3) gradient_ax_kernel(LoraArguments g, int a_first, int a_count, int x_first) {
     int block = (int)blockIdx.x;
     if (block >= a_count) {
         const plora_tile t = g.tiles[x_first + block - a_count];
@@ -583,36 +502,9 @@ __global__ void __launch_bounds__(THREADS, MASKED ? 2 : 3) gradient_ax_kernel(Ar
     } else {
         gradient_a_tile<64>(g, t);
     }
-    // the launch must not end before the one that it was started beside
-    if (g.behind && block == (int)gridDim.x - 1) wait_for_previous();
 }
 
 // ---- gradient b: dB and dS from one pass over dY ----
-
-template <int R, int N>
-__device__ void gradient_b_load_s(const Arguments &g, const plora_tile &t, bf16 *s_tile, int row0) {
-    const bf16 *s = g.low_rank + t.low_rank + t.rank + (int64_t)row0 * t.stride;
-    int rows = t.rows - row0;
-    copy_tile_async<R, N, THREADS>(s_tile, s, t.stride, [&](int row, int chunk) {
-        return row < rows && chunk * CHUNK < t.ranks ? 16 : 0;
-    });
-}
-
-template <int R, int N>
-__device__ void gradient_b_load(
-    const Arguments &g, const plora_tile &t, const plora_term &term, bf16 *dy_tile, bf16 *b_tile, int row0, int column) {
-    constexpr int C = GRADIENT_B_COLUMNS;
-    int rows = t.rows - row0, columns = t.column + t.columns - column;
-    const bf16 *dy = g.dy + (int64_t)(t.row + row0) * g.outputs + column;
-    copy_tile_async<R, C, THREADS>(dy_tile, dy, g.outputs, [&](int row, int chunk) {
-        return row < rows && chunk * CHUNK < columns ? 16 : 0;
-    });
-    const bf16 *b = (const bf16 *)term.b + (column - t.part_column) * term.b_stride + t.part_rank;
-    int ranks = term.rank - t.part_rank;
-    copy_tile_async<C, N, THREADS>(b_tile, b, term.b_stride, [&](int row, int chunk) {
-        return row < columns ? min(max(ranks - chunk * CHUNK, 0), CHUNK) * 2 : 0;
-    });
-}
 
 // One 8 x 8 block's right operand of the two that were loaded.
 __device__ inline void multiply_one(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[4], bool second) {
@@ -709,7 +601,7 @@ struct GradientS {
         }
     }
 
-    __device__ void store(const Arguments &g, const plora_tile &t, float scale, int row0) const {
+    __device__ void store(const LoraArguments &g, const plora_tile &t, float scale, int row0) const {
 #pragma unroll
         for (int slab = 0; slab < SLABS; slab++) {
 #pragma unroll
@@ -735,7 +627,7 @@ struct GradientS {
 
 // GROUPS x R rows of the segment at a time, so that dB is complete, or nearly, when it is written.
 template <int R, int N, int GROUPS>
-__device__ void gradient_b_tile(const Arguments &g, const plora_tile &t) {
+__device__ void gradient_b_tile(const LoraArguments &g, const plora_tile &t) {
     constexpr int C = GRADIENT_B_COLUMNS, STAGES = GRADIENT_B_STAGES, DY = R * C, STAGE = DY + C * N;
     bf16 *s_tile = (bf16 *)shared_memory();
     bf16 *stages = s_tile + GROUPS * R * N;
@@ -783,7 +675,7 @@ __device__ void gradient_b_tile(const Arguments &g, const plora_tile &t) {
 }
 
 template <int N>
-__device__ void gradient_b_rows(const Arguments &g, const plora_tile &t) {
+__device__ void gradient_b_rows(const LoraArguments &g, const plora_tile &t) {
     if (t.splits == 64) {
         gradient_b_tile<64, N, 1>(g, t);
     } else if (t.splits == 128) {
@@ -795,7 +687,7 @@ __device__ void gradient_b_rows(const Arguments &g, const plora_tile &t) {
 
 // Wide: with tiles of more than 32 ranks, whose sums take more registers.
 template <bool WIDE>
-__global__ void __launch_bounds__(THREADS, WIDE ? 2 : 3) gradient_b_kernel(Arguments g) {
+__global__ void __launch_bounds__(THREADS, WIDE ? 2 : 3) gradient_b_kernel(LoraArguments g) {
     const plora_tile t = g.tiles[blockIdx.x];
     if (t.ranks <= 16) {
         gradient_b_rows<16>(g, t);
@@ -814,9 +706,10 @@ int expand_shared(int k) {
 
 int step_ranks(const plora_lora_plan *plan) { return plan->largest_rank <= 16 ? 16 : plan->largest_rank <= 32 ? 32 : 64; }
 
+// x_list: of the tiles of gradient x
 template <int K>
-int launch_gradient_ax(const plora_lora_plan *plan, const Arguments &g, int x_list, void *stream) {
-    int a = plan->count[PLORA_GRADIENT_A];
+int launch_gradient_ax(const plora_lora_plan *plan, const LoraArguments &g, bool with_a, int x_list, void *stream) {
+    int a = with_a ? plan->count[PLORA_GRADIENT_A] : 0;
     int x = g.out == nullptr ? 0 : plan->count[x_list];
     int a_shared = a == 0 ? 0 : GRADIENT_A_STAGES * ROWS * (GRADIENT_A_COLUMNS + plan->gradient_a_ranks) * 2;
     int shared = x == 0 || a_shared > expand_shared(K) ? a_shared : expand_shared(K);
@@ -824,21 +717,29 @@ int launch_gradient_ax(const plora_lora_plan *plan, const Arguments &g, int x_li
     return launch(kernel, a + x, THREADS, shared, stream, g, plan->first[PLORA_GRADIENT_A], a, plan->first[x_list]);
 }
 
-int launch_gradient_ax(const plora_lora_plan *plan, const Arguments &g, int x_list, void *stream) {
+int launch_gradient_ax(const plora_lora_plan *plan, const LoraArguments &g, bool with_a, int x_list, void *stream) {
     int k = step_ranks(plan);
     auto launch_ax = k == 16 ? launch_gradient_ax<16> : k == 32 ? launch_gradient_ax<32> : launch_gradient_ax<64>;
-    return launch_ax(plan, g, x_list, stream);
+    return launch_ax(plan, g, with_a, x_list, stream);
 }
 
-int launch_expand(const plora_lora_plan *plan, const Arguments &g, int list, void *stream) {
+int launch_expand(const plora_lora_plan *plan, const LoraArguments &g, int list, void *stream) {
     int k = step_ranks(plan);
     auto kernel = k == 16 ? expand_kernel<16> : k == 32 ? expand_kernel<32> : expand_kernel<64>;
     return launch(kernel, plan->count[list], THREADS, expand_shared(k), stream, g);
 }
 
-Arguments arguments(
+int launch_gradient_b(const plora_lora_plan *plan, const LoraArguments &g, void *stream) {
+#ifndef PLORA_EMULATE
+    if (plan->compute_capability == 90) return launch_gradient_b_hopper(plan, g, stream);
+#endif
+    auto kernel = plan->gradient_b_ranks > 32 ? gradient_b_kernel<true> : gradient_b_kernel<false>;
+    return launch(kernel, plan->count[PLORA_GRADIENT_B], THREADS, plan->gradient_b_shared, stream, g);
+}
+
+LoraArguments arguments(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *keys, void *workspace) {
-    Arguments g = {};
+    LoraArguments g = {};
     g.tiles = tiles;
     g.terms = terms;
     g.keys = keys;
@@ -852,9 +753,11 @@ Arguments arguments(
 
 }  // namespace
 
+#ifndef PLORA_EMULATE
+
 int expand_mixed(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *low_rank, void *y, void *stream) {
-    Arguments g = arguments(plan, tiles + plan->first[PLORA_MIXED_EXPAND], terms, nullptr, nullptr);
+    LoraArguments g = arguments(plan, tiles + plan->first[PLORA_MIXED_EXPAND], terms, nullptr, nullptr);
     g.low_rank = (bf16 *)low_rank;
     g.out = (bf16 *)y;
     g.accumulate = 1;
@@ -864,13 +767,16 @@ int expand_mixed(
 int gradient_a_behind(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *x, void *dx, void *workspace,
     void *stream) {
-    Arguments g = arguments(plan, tiles, terms, nullptr, workspace);
+    LoraArguments g = arguments(plan, tiles, terms, nullptr, workspace);
     g.x = (const bf16 *)x;
     g.out = (bf16 *)dx;
     g.accumulate = 1;
     g.behind = plan->rows > 0;
-    return launch_gradient_ax(plan, g, PLORA_MIXED_GRADIENT_X, stream);
+    PLORA_TRY(launch_gradient_a_hopper(plan, g, stream));
+    return launch_gradient_ax(plan, g, false, PLORA_MIXED_GRADIENT_X, stream);
 }
+
+#endif
 
 }  // namespace plora
 
@@ -879,7 +785,7 @@ using namespace plora;
 int plora_lora_shrink(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
     void *low_rank, void *workspace, void *stream) {
-    Arguments g = arguments(plan, tiles + plan->first[PLORA_SHRINK], terms, dropout_keys, workspace);
+    LoraArguments g = arguments(plan, tiles + plan->first[PLORA_SHRINK], terms, dropout_keys, workspace);
     g.x = (const bf16 *)x;
     g.low_rank = (bf16 *)low_rank;
     int stage = (ROWS + plan->shrink_ranks) * SHRINK_DEPTH * 2;
@@ -892,7 +798,7 @@ int plora_lora_shrink(
 int plora_lora_expand(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *low_rank, void *y,
     const void *bias, int32_t accumulate, void *stream) {
-    Arguments g = arguments(plan, tiles + plan->first[PLORA_EXPAND], terms, nullptr, nullptr);
+    LoraArguments g = arguments(plan, tiles + plan->first[PLORA_EXPAND], terms, nullptr, nullptr);
     g.low_rank = (bf16 *)low_rank;
     g.out = (bf16 *)y;
     g.bias = (const bf16 *)bias;
@@ -903,11 +809,10 @@ int plora_lora_expand(
 int plora_lora_gradient_b(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *low_rank, const void *dy,
     void *workspace, void *stream) {
-    Arguments g = arguments(plan, tiles + plan->first[PLORA_GRADIENT_B], terms, nullptr, workspace);
+    LoraArguments g = arguments(plan, tiles + plan->first[PLORA_GRADIENT_B], terms, nullptr, workspace);
     g.low_rank = (bf16 *)low_rank;
     g.dy = (const bf16 *)dy;
-    auto kernel = plan->gradient_b_ranks > 32 ? gradient_b_kernel<true> : gradient_b_kernel<false>;
-    PLORA_TRY(launch(kernel, plan->count[PLORA_GRADIENT_B], THREADS, plan->gradient_b_shared, stream, g));
+    PLORA_TRY(launch_gradient_b(plan, g, stream));
     return launch(reduce_kernel, plan->count[PLORA_GRADIENT_REDUCE], THREADS, 0, stream,
                   tiles + plan->first[PLORA_GRADIENT_REDUCE], g.partials, g.low_rank_gradient);
 }
@@ -915,9 +820,9 @@ int plora_lora_gradient_b(
 int plora_lora_gradient_ax(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
     void *dx, int32_t accumulate, void *workspace, void *stream) {
-    Arguments g = arguments(plan, tiles, terms, dropout_keys, workspace);
+    LoraArguments g = arguments(plan, tiles, terms, dropout_keys, workspace);
     g.x = (const bf16 *)x;
     g.out = (bf16 *)dx;
     g.accumulate = accumulate;
-    return launch_gradient_ax(plan, g, PLORA_GRADIENT_X, stream);
+    return launch_gradient_ax(plan, g, true, PLORA_GRADIENT_X, stream);
 }

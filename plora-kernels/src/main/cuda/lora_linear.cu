@@ -53,6 +53,7 @@ struct Slice {
     int operand_stride;
     int first_row, end_row;  // of the block, 0..128
     int ranks;               // 8 or 16
+    int first_rank;          // of the term
     int valid;               // of them not padding
     int first_column, end_column;  // of the part
 };
@@ -64,7 +65,7 @@ struct Shared {
     Slice slices[HELD_SLICES];
 };
 
-constexpr int LINEAR_SHARED = STAGES * STAGE * 2 + (int)sizeof(Shared) + 1024;
+constexpr int LINEAR_SHARED = STAGES * STAGE * 2 + (int)sizeof(Shared);
 
 #if defined(PLORA_HOPPER)
 
@@ -155,6 +156,7 @@ __device__ Slice describe(const Arguments &g, const plora_tile &t, int block, in
     slice.first_row = t.row - block * LINEAR_ROWS;
     slice.end_row = slice.first_row + t.rows;
     slice.ranks = t.ranks;
+    slice.first_rank = t.part_rank;
     slice.valid = term.rank - t.part_rank;
     slice.first_column = t.column - column;
     slice.end_column = t.column + t.columns - column;
@@ -164,33 +166,71 @@ __device__ Slice describe(const Arguments &g, const plora_tile &t, int block, in
     return slice;
 }
 
+// Rows that loaders take together, two chunks each: a multiple of 8, so that a thread's chunks are swizzled alike.
+constexpr int ROWS_AT_ONCE = LOADERS / 2;
+
 // Columns 16 j .. 16 j + 15 of the left operand: rows that are not the slice's are zeros.
 __device__ void load_left_slice(const Slice &slice, bf16 *left, int j, int thread) {
-    for (int i = thread; i < LINEAR_ROWS * 2; i += LOADERS) {
-        int row = i / 2, half = i % 2;
-        bool valid = row >= slice.first_row && row < slice.end_row && half * CHUNK < slice.ranks;
-        const bf16 *from = slice.low_rank + (int64_t)(row - slice.first_row) * slice.low_rank_stride + half * CHUNK;
-        copy_async(chunk_at<DEPTH>(left, row, j * 2 + half), from, valid ? 16 : 0);
+    int row = thread / 2, half = thread % 2;
+    int first = slice.first_row, end = half * CHUNK < slice.ranks ? slice.end_row : 0;
+    int step = ROWS_AT_ONCE * slice.low_rank_stride;
+    const bf16 *from = slice.low_rank + (row - first) * slice.low_rank_stride + half * CHUNK;
+    bf16 *to = chunk_at<DEPTH>(left, row, j * 2 + half);
+#pragma unroll
+    for (int i = 0; i < divide_up(LINEAR_ROWS, ROWS_AT_ONCE); i++) {
+        if (row < LINEAR_ROWS) copy_async(to, from, row >= first && row < end ? 16 : 0);
+        row += ROWS_AT_ONCE;
+        from += step;
+        to += ROWS_AT_ONCE * DEPTH;
     }
 }
 
 // Columns 16 j .. of the right operand (256, 64): B of the part's outputs, zeros elsewhere.
 __device__ void load_right_slice(const Slice &slice, bf16 *right, int j, int thread) {
-    for (int i = thread; i < COLUMNS * 2; i += LOADERS) {
-        int row = i / 2, half = i % 2;
-        bool in_part = row >= slice.first_column && row < slice.end_column;
-        int valid = in_part ? min(max(slice.valid - half * CHUNK, 0), CHUNK) : 0;
-        copy_async(chunk_at<DEPTH>(right, row, j * 2 + half), slice.operand + row * slice.operand_stride + half * CHUNK, valid * 2);
+    int row = thread / 2, half = thread % 2;
+    int first = slice.first_column, end = slice.end_column;
+    int bytes = min(max(slice.valid - half * CHUNK, 0), CHUNK) * 2;
+    int step = ROWS_AT_ONCE * slice.operand_stride;
+    const bf16 *from = slice.operand + row * slice.operand_stride + half * CHUNK;
+    bf16 *to = chunk_at<DEPTH>(right, row, j * 2 + half);
+#pragma unroll
+    for (int i = 0; i < divide_up(COLUMNS, ROWS_AT_ONCE); i++) {
+        if (row < COLUMNS) copy_async(to, from, row >= first && row < end ? bytes : 0);
+        row += ROWS_AT_ONCE;
+        from += step;
+        to += ROWS_AT_ONCE * DEPTH;
     }
 }
 
 // Rows 16 j .. of the right operand, four tiles (64, 64): A.
 __device__ void load_right_slice_transposed(const Slice &slice, bf16 *right, int j, int thread, int columns) {
-    for (int i = thread; i < SLICE_RANKS * COLUMNS / CHUNK; i += LOADERS) {
-        int row = i / (COLUMNS / CHUNK), chunk = i % (COLUMNS / CHUNK);
-        bool valid = row < slice.valid && chunk * CHUNK < columns;
-        bf16 *to = chunk_at<64>(right + chunk / 8 * 64 * DEPTH, j * SLICE_RANKS + row, chunk % 8);
-        copy_async(to, slice.operand + row * slice.operand_stride + chunk * CHUNK, valid ? 16 : 0);
+    constexpr int CHUNKS = COLUMNS / CHUNK, AT_ONCE = LOADERS / CHUNKS;
+    int row = thread / CHUNKS, chunk = thread % CHUNKS;
+    int end = chunk * CHUNK < columns ? slice.valid : 0;
+    int step = AT_ONCE * slice.operand_stride;
+    const bf16 *from = slice.operand + row * slice.operand_stride + chunk * CHUNK;
+    bf16 *tile = right + chunk / 8 * 64 * DEPTH + j * SLICE_RANKS * 64;
+#pragma unroll
+    for (int i = 0; i < divide_up(SLICE_RANKS, AT_ONCE); i++) {
+        if (row < SLICE_RANKS) copy_async(chunk_at<64>(tile, row, chunk % 8), from, row < end ? 16 : 0);
+        row += AT_ONCE;
+        from += step;
+    }
+}
+
+// Fetches what a slice needs of A or B to the L2 cache, long before it is copied.
+template <bool BACKWARD>
+__device__ void prefetch_slice(const Slice &slice, int thread, int columns) {
+    constexpr int LINE = 64;  // elements
+    if (BACKWARD) {
+        for (int i = thread; i < SLICE_RANKS * COLUMNS / LINE; i += LOADERS) {
+            int row = i / (COLUMNS / LINE), column = i % (COLUMNS / LINE) * LINE;
+            if (row < slice.valid && column < columns) prefetch(slice.operand + row * slice.operand_stride + column);
+        }
+    } else if (slice.first_rank % LINE == 0) {
+        for (int row = max(0, slice.first_column) + thread; row < min(COLUMNS, slice.end_column); row += LOADERS) {
+            prefetch(slice.operand + row * slice.operand_stride);
+        }
     }
 }
 
@@ -244,6 +284,9 @@ __device__ void load_low_rank(const Arguments &g, bf16 *stages, Shared &shared, 
                     slices[thread] = describe<BACKWARD>(g, g.slices[first + thread], walk.block, walk.column);
                 }
                 wait_named(1, LOADERS);
+                for (int i = 0; i < min(HELD_SLICES, range.end - first); i++) {
+                    prefetch_slice<BACKWARD>(slices[i], thread, g.columns - walk.column);
+                }
             }
             barrier_wait(&shared.granted[granted.stage()], granted.parity());
             int count = min(STEP_SLICES, range.end - first);
@@ -259,7 +302,7 @@ __device__ void load_low_rank(const Arguments &g, bf16 *stages, Shared &shared, 
 
 template <bool BACKWARD>
 __device__ inline uint64_t right_operand(bf16 *right) {
-    return BACKWARD ? operand_transposed(right, 64 * DEPTH * 2) : operand(right);
+    return BACKWARD ? operand_transposed<64>(right, 64 * DEPTH * 2) : operand(right);
 }
 
 __device__ inline void release(uint64_t *empty) {
@@ -343,8 +386,7 @@ template <bool BACKWARD>
 __global__ void __cluster_dims__(CLUSTER, 1, 1) __launch_bounds__(LINEAR_THREADS, 1) linear_kernel(
     Arguments g, const __grid_constant__ CUtensorMap left_map, const __grid_constant__ CUtensorMap right_map) {
 #if defined(PLORA_HOPPER)
-    char *base = shared_memory();
-    bf16 *stages = (bf16 *)(base + (1024 - shared_address(base) % 1024) % 1024);
+    bf16 *stages = (bf16 *)shared_memory();
     Shared &shared = *(Shared *)(stages + STAGES * STAGE);
     if (threadIdx.x == 0) {
         prefetch_map(&left_map);
@@ -360,14 +402,14 @@ __global__ void __cluster_dims__(CLUSTER, 1, 1) __launch_bounds__(LINEAR_THREADS
     wait_for_grids();
     launch_dependents();
     if (threadIdx.x < WARPGROUP) {
-        give_registers<40>();
+        give_registers<56>();
         if (threadIdx.x == 0) {
             copy_operands<BACKWARD>(g, left_map, right_map, stages, shared);
         } else if (threadIdx.x >= 32) {
             load_low_rank<BACKWARD>(g, stages, shared, (int)threadIdx.x - 32);
         }
     } else {
-        take_registers<232>();
+        take_registers<224>();
         multiply_tiles<BACKWARD>(g, stages, shared);
     }
     __syncwarp();

@@ -430,6 +430,7 @@ int plora_lora_make_plan(
         plan->count[list] = (int32_t)planner.lists[list].size();
         plan->tiles += plan->count[list];
     }
+    plan->compute_capability = device->compute_capability;
     plan->multiprocessors = device->multiprocessors;
     plan->rows = shape->adapter_starts[shape->adapters];
     plan->parts = shape->parts;

@@ -157,7 +157,8 @@ typedef struct {
     int32_t first[PLORA_LISTS]; /* first tile of each list */
     int32_t count[PLORA_LISTS];
     int32_t tiles;
-    int32_t multiprocessors; /* of the device */
+    int32_t compute_capability; /* of the device */
+    int32_t multiprocessors;
     int32_t rows;
     int32_t parts;
     int32_t inputs;
