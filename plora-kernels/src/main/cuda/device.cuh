@@ -87,6 +87,15 @@ __device__ inline void wait_for_previous() {
 #endif
 }
 
+// The same in the other order: once the next kernel of the stream runs, those before this one have ended, so that it may read
+// what this one was given before it waits itself.
+__device__ inline void wait_for_previous_first() {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.wait;" ::: "memory");
+    asm volatile("griddepcontrol.launch_dependents;");
+#endif
+}
+
 // Adds two neighbours, aligned to eight bytes, without waiting for what is there.
 __device__ inline void add_pair(float *to, float low, float high) {
 #if __CUDA_ARCH__ >= 900

@@ -130,6 +130,14 @@ __device__ inline void copy_box_to(void *shared, const CUtensorMap *map, uint64_
 // Shows what this thread wrote to shared memory to products and copies.
 __device__ inline void show_shared() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
+// Four blocks of 8 x 8 bf16 as products leave them, to rows of 16 bytes: this thread gives the place of row lane % 8 of block
+// lane / 8.
+__device__ inline void store_matrix4(void *row, const uint32_t (&r)[4]) {
+    asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(shared_address(row)), "r"(r[0]), "r"(r[1]),
+                 "r"(r[2]), "r"(r[3])
+                 : "memory");
+}
+
 // ---- products ----
 
 // Where an operand lies whose rows of 128 bytes follow the sum (K-major): 8 rows in 1024 bytes. 16 further along the sum: + 2.

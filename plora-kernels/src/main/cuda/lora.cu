@@ -106,7 +106,7 @@ __device__ void shrink_tile(const LoraArguments &g, const plora_tile &t) {
         copy_commit();
     };
     __syncthreads();
-    wait_for_previous();
+    wait_for_previous_first();
     for (int step = 0; step < SHRINK_STAGES - 1; step++) load(step);
     for (int step = 0; step < steps; step++) {
         bf16 *stage = stages + step % SHRINK_STAGES * STAGE;
@@ -632,7 +632,7 @@ __device__ void gradient_b_tile(const LoraArguments &g, const plora_tile &t) {
     bf16 *s_tile = (bf16 *)shared_memory();
     bf16 *stages = s_tile + GROUPS * R * N;
     const plora_term term = adapter_terms(g, t)[t.part];
-    wait_for_previous();
+    wait_for_previous_first();
     int row0 = 0;
     do {  // once for a segment without rows, to overwrite its gradient with zeros
         int loaded = 0;

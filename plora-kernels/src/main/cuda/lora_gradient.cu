@@ -14,7 +14,7 @@ constexpr int A_STAGE = 3 * A_TILE;
 
 #if defined(PLORA_HOPPER)
 
-__device__ inline int warpgroup() { return __shfl_sync(0xffffffffu, (int)threadIdx.x / WARPGROUP, 0); }
+__device__ inline int warpgroup() { return (int)threadIdx.x / WARPGROUP; }
 
 // Row of a warpgroup's 64 x N sums that this thread has, and 8 further down.
 __device__ inline int sum_row(int half) { return (int)threadIdx.x % WARPGROUP / 32 * 16 + fragment_row() + half * 8; }
@@ -77,7 +77,7 @@ __device__ void gradient_b_tile(const LoraArguments &g, const plora_tile &t) {
     bf16 *stages = s_tile + GROUPS * R * N;
     const plora_term term = adapter_terms(g, t)[t.part];
     int s_row = R == 128 ? warpgroup() * 64 : 0, s_column = R == 128 ? 0 : warpgroup() * S_COLUMNS;
-    wait_for_previous();
+    wait_for_previous_first();
     int row0 = 0;
     do {  // once for a segment without rows, to overwrite its gradient with zeros
         int loaded = 0;

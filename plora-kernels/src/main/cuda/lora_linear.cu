@@ -28,6 +28,7 @@ constexpr int LINEAR_THREADS = 3 * 128;
 constexpr int LOADERS = 96;        // threads that load low-rank columns
 constexpr int STEP_SLICES = DEPTH / SLICE_RANKS;
 constexpr int HELD_SLICES = 4 * STEP_SLICES;
+constexpr int GAP = 4;             // steps of the frozen product after each step over low-rank columns, which take longer to load
 constexpr int GROUP = 8;           // pairs of row blocks that are taken together, so that X and W stay in the L2 cache
 constexpr int LEFT = LINEAR_ROWS * DEPTH, RIGHT = COLUMNS * DEPTH, STAGE = LEFT + RIGHT;  // elements
 
@@ -42,7 +43,8 @@ struct Arguments {
     int rows;
     int depth;    // of the frozen product
     int columns;
-    int extra;    // steps over low-rank columns that follow those of the frozen product, in every tile
+    int extra;    // steps over low-rank columns, in every tile
+    int early;    // whether the kernels before the one that makes S have ended when this one starts
 };
 
 // What a loader knows of a slice: 16 low-rank columns of one term, for some rows of the block.
@@ -65,7 +67,9 @@ struct Shared {
     Slice slices[HELD_SLICES];
 };
 
-constexpr int LINEAR_SHARED = STAGES * STAGE * 2 + (int)sizeof(Shared);
+constexpr int STORE_ROWS = 16, STORE_COLUMNS = 64, STORE = STORE_ROWS * STORE_COLUMNS;  // what a warp stores at once
+constexpr int STORES = 2 * 8;  // two for each of eight warps
+constexpr int LINEAR_SHARED = (STAGES * STAGE + STORES * STORE) * 2 + (int)sizeof(Shared);
 
 #if defined(PLORA_HOPPER)
 
@@ -111,6 +115,11 @@ __device__ Range slices_of(const Arguments &g, int block, int column) {
     return range;
 }
 
+// Step of the frozen product before which step `extra` over low-rank columns comes: towards the end, when S is there.
+__device__ inline int place(const Arguments &g, int extra) {
+    return max(0, divide_up(g.depth, DEPTH) - GAP * (g.extra - extra));
+}
+
 // Steps of all tiles, counted through: where one lies, and the parity of its turn.
 struct Turn {
     uint32_t count = 0;
@@ -121,12 +130,18 @@ struct Turn {
 template <bool BACKWARD>
 __device__ void copy_operands(
     const Arguments &g, const CUtensorMap &left_map, const CUtensorMap &right_map, bf16 *stages, Shared &shared) {
-    int rank = (int)cluster_rank();
+    int rank = (int)cluster_rank(), steps = divide_up(g.depth, DEPTH);
     Turn turn, granted;
     for (Walk walk(g); walk.advance();) {
-        for (int k = 0; k < g.depth; k += DEPTH, turn.count++) {
+        for (int step = 0, extra = 0; step < steps; step++, turn.count++) {
+            for (; extra < g.extra && place(g, extra) == step; extra++, turn.count++, granted.count++) {
+                // waited for here since a parity tells only one turn from the next: who skips turns cannot wait for the right one
+                barrier_wait(&shared.empty[turn.stage()], turn.parity() ^ 1);
+                barrier_arrive(&shared.granted[granted.stage()]);
+            }
             uint64_t *full = &shared.full[turn.stage()];
             bf16 *left = stages + turn.stage() * STAGE, *right = left + LEFT;
+            int k = step * DEPTH;
             barrier_wait(&shared.empty[turn.stage()], turn.parity() ^ 1);
             barrier_expect(full, STAGE * 2);
             copy_box(left, &left_map, full, k, walk.block * LINEAR_ROWS);
@@ -138,11 +153,6 @@ __device__ void copy_operands(
                 int half = rank * COLUMNS / 2;
                 copy_box_to(right + half * DEPTH, &right_map, full, k, walk.column + half, 3);
             }
-        }
-        for (int step = 0; step < g.extra; step++, turn.count++, granted.count++) {
-            // waited for here since a parity tells only one turn from the next: who skips turns cannot wait for the right one
-            barrier_wait(&shared.empty[turn.stage()], turn.parity() ^ 1);
-            barrier_arrive(&shared.granted[granted.stage()]);
         }
     }
 }
@@ -260,26 +270,19 @@ __device__ uint32_t load_step(const Slice *slices, int count, bf16 *left, int th
     return (uint32_t)(ends[3] << 8 | ends[1] << 16 | ends[2] << 24);
 }
 
-// All steps before the latest `pending` are there: hands the first of those on.
-template <int pending>
-__device__ void pass_on(Shared &shared, const Turn &turn, int thread) {
-    copy_wait<pending>();
-    show_shared();
-    wait_named(1, LOADERS);
-    if (thread == 0) barrier_arrive(&shared.full[Turn{turn.count - 1 - pending}.stage()]);
-}
-
 template <bool BACKWARD>
 __device__ void load_low_rank(const Arguments &g, bf16 *stages, Shared &shared, int thread) {
-    Turn turn, granted;
-    for (Walk walk(g); walk.advance();) {
-        turn.count += (uint32_t)divide_up(g.depth, DEPTH);
+    Turn granted;
+    uint32_t tile = 0;  // turn of its first step
+    int steps = divide_up(g.depth, DEPTH) + g.extra;
+    wait_for_grids();
+    launch_dependents();  // who starts then finds S and all that came before
+    for (Walk walk(g); walk.advance(); tile += (uint32_t)steps) {
         Range range = slices_of<BACKWARD>(g, walk.block, walk.column);
-        for (int step = 0; step < g.extra; step++) {
+        for (int step = 0; step < g.extra; step++, granted.count++) {
             int first = range.first + step * STEP_SLICES;
             Slice *slices = shared.slices + step * STEP_SLICES % HELD_SLICES;
             if (slices == shared.slices) {
-                wait_named(1, LOADERS);
                 if (thread < HELD_SLICES && first + thread < range.end) {
                     slices[thread] = describe<BACKWARD>(g, g.slices[first + thread], walk.block, walk.column);
                 }
@@ -288,15 +291,16 @@ __device__ void load_low_rank(const Arguments &g, bf16 *stages, Shared &shared, 
                     prefetch_slice<BACKWARD>(slices[i], thread, g.columns - walk.column);
                 }
             }
-            barrier_wait(&shared.granted[granted.stage()], granted.parity());
+            int stage = Turn{tile + (uint32_t)(place(g, step) + step)}.stage();
             int count = min(STEP_SLICES, range.end - first);
-            uint32_t held = load_step<BACKWARD>(slices, count, stages + turn.stage() * STAGE, thread, g.columns - walk.column);
-            if (thread == 0) shared.held[turn.stage()] = held;
-            turn.count++;
-            granted.count++;
-            if (step > 0) pass_on<1>(shared, turn, thread);
+            barrier_wait(&shared.granted[granted.stage()], granted.parity());
+            uint32_t held = load_step<BACKWARD>(slices, count, stages + stage * STAGE, thread, g.columns - walk.column);
+            if (thread == 0) shared.held[stage] = held;
+            copy_wait<0>();
+            show_shared();
+            wait_named(1, LOADERS);
+            if (thread == 0) barrier_arrive(&shared.full[stage]);
         }
-        if (g.extra > 0) pass_on<0>(shared, turn, thread);
     }
 }
 
@@ -305,78 +309,100 @@ __device__ inline uint64_t right_operand(bf16 *right) {
     return BACKWARD ? operand_transposed<64>(right, 64 * DEPTH * 2) : operand(right);
 }
 
+__device__ inline float2 bias_at(const Arguments &g, int column) {
+    uint32_t pair = column < g.columns ? *(const uint32_t *)(g.bias + column) : 0;
+    return {__uint_as_float(pair << 16), __uint_as_float(pair & 0xffff0000u)};
+}
+
 __device__ inline void release(uint64_t *empty) {
     if (threadIdx.x % WARPGROUP < CLUSTER) barrier_arrive_at(empty, threadIdx.x % WARPGROUP);
 }
 
-// Writes 64 x 256 results, eight columns a thread, 64 bytes a row together.
-__device__ void store(const Arguments &g, float (&sums)[128], int first_row, int first_column) {
-    int warp = threadIdx.x % WARPGROUP / 32;
+// Writes 64 x 256 results, 64 columns at a time by way of shared memory, so that rows are written 128 bytes at once.
+__device__ void store(const Arguments &g, bf16 *staged, float (&sums)[128], int first_row, int first_column) {
+    int warp = (int)threadIdx.x % WARPGROUP / 32, lane = (int)threadIdx.x % 32;
+    int from_row = lane % 16, to_row = lane / 8, to_chunk = lane % 8;  // of the 16 x 64 that a warp takes
+    int row = first_row + warp * STORE_ROWS + to_row;
 #pragma unroll
-    for (int half = 0; half < 2; half++) {
-        int row = first_row + warp * 16 + fragment_row() + half * 8;
-        bf16 *to = g.out + (int64_t)row * g.columns;
+    for (int quarter = 0; quarter < COLUMNS / STORE_COLUMNS; quarter++) {
+        bf16 *tile = staged + quarter % 2 * STORE;
+        int column = first_column + quarter * STORE_COLUMNS;
 #pragma unroll
-        for (int group = 0; group < 8; group++) {
-            uint32_t pairs[4];
-#pragma unroll
-            for (int i = 0; i < 4; i++) {
-                const float *block = sums + (group * 4 + i) * 4 + half * 2;
-                float2 add = {0.0f, 0.0f};
-                int column = first_column + (group * 4 + i) * 8 + fragment_column();
-                if (g.bias != nullptr && column < g.columns) {
-                    uint32_t pair = *(const uint32_t *)(g.bias + column);
-                    add = {__uint_as_float(pair << 16), __uint_as_float(pair & 0xffff0000u)};
-                }
-                pairs[i] = pack(block[0] + add.x, block[1] + add.y);
+        for (int i = 0; i < STORE_COLUMNS / 16; i++) {
+            const float *d = sums + (quarter * 8 + i * 2) * 4;
+            float2 low = {0.0f, 0.0f}, high = {0.0f, 0.0f};
+            if (g.bias != nullptr) {
+                low = bias_at(g, column + i * 16 + fragment_column());
+                high = bias_at(g, column + i * 16 + 8 + fragment_column());
             }
-            uint4 result = gather_block(pairs);
-            int column = first_column + group * 32 + (threadIdx.x & 3) * CHUNK;
-            if (row < g.rows && column < g.columns) *(uint4 *)(to + column) = result;
+            uint32_t pairs[4] = {pack(d[0] + low.x, d[1] + low.y), pack(d[2] + low.x, d[3] + low.y),
+                                 pack(d[4] + high.x, d[5] + high.y), pack(d[6] + high.x, d[7] + high.y)};
+            store_matrix4(chunk_at<STORE_COLUMNS>(tile, from_row, i * 2 + lane / 16), pairs);
+        }
+        __syncwarp();
+        column += to_chunk * CHUNK;
+#pragma unroll
+        for (int i = 0; i < STORE_ROWS; i += 4) {
+            uint4 result = *(const uint4 *)chunk_at<STORE_COLUMNS>(tile, to_row + i, to_chunk);
+            if (row + i < g.rows && column < g.columns) *(uint4 *)(g.out + (int64_t)(row + i) * g.columns + column) = result;
         }
     }
+    __syncwarp();
+}
+
+// Takes steps of the frozen product up to one, and gives stages back when they have been read.
+template <bool BACKWARD>
+__device__ void multiply_steps(float (&sums)[128], bf16 *stages, Shared &shared, Turn &turn, int half, int count, int &add) {
+    constexpr int ALONG = BACKWARD ? 128 : 2;  // 16 further along the sum of the right operand
+    int previous = 0;
+    for (int step = 0; step < count; step++, turn.count++) {
+        bf16 *left = stages + turn.stage() * STAGE;
+        uint64_t a = operand(left + half * 64 * DEPTH), b = right_operand<BACKWARD>(left + LEFT);
+        barrier_wait(&shared.full[turn.stage()], turn.parity());
+        products_begin();
+#pragma unroll
+        for (int i = 0; i < DEPTH / 16; i++) multiply_group<BACKWARD>(sums, a + i * 2, b + i * ALONG, i > 0 ? 1 : add);
+        products_commit();
+        add = 1;
+        if (step > 0) {
+            products_wait<1>();
+            release(&shared.empty[previous]);
+        }
+        previous = turn.stage();
+    }
+    products_wait<0>();
+    hold(sums);
+    if (count > 0) release(&shared.empty[previous]);
 }
 
 template <bool BACKWARD>
-__device__ void multiply_tiles(const Arguments &g, bf16 *stages, Shared &shared) {
-    constexpr int ALONG = BACKWARD ? 128 : 2;  // 16 further along the sum of the right operand
+__device__ void multiply_tiles(const Arguments &g, bf16 *stages, bf16 *staged, Shared &shared) {
+    constexpr int ALONG = BACKWARD ? 128 : 2;
     int half = (int)threadIdx.x / WARPGROUP - 1;
+    staged += ((int)threadIdx.x / 32 - 4) * 2 * STORE;
     float sums[128];
     Turn turn;
     for (Walk walk(g); walk.advance();) {
-        int previous = 0;
-        for (int k = 0; k < g.depth; k += DEPTH, turn.count++) {
-            bf16 *left = stages + turn.stage() * STAGE;
-            uint64_t a = operand(left + half * 64 * DEPTH), b = right_operand<BACKWARD>(left + LEFT);
-            barrier_wait(&shared.full[turn.stage()], turn.parity());
-            products_begin();
-#pragma unroll
-            for (int i = 0; i < DEPTH / 16; i++) multiply_group<BACKWARD>(sums, a + i * 2, b + i * ALONG, k + i > 0);
-            products_commit();
-            if (k > 0) {
-                products_wait<1>();
-                release(&shared.empty[previous]);
-            }
-            previous = turn.stage();
-        }
-        products_wait<0>();
-        hold(sums);
-        release(&shared.empty[previous]);
-        for (int step = 0; step < g.extra; step++, turn.count++) {
+        int add = 0, step = 0;
+        for (int extra = 0; extra < g.extra; extra++, turn.count++) {
+            multiply_steps<BACKWARD>(sums, stages, shared, turn, half, place(g, extra) - step, add);
+            step = place(g, extra);
             bf16 *left = stages + turn.stage() * STAGE;
             uint64_t a = operand(left + half * 64 * DEPTH), b = right_operand<BACKWARD>(left + LEFT);
             barrier_wait(&shared.full[turn.stage()], turn.parity());
             uint32_t held = shared.held[turn.stage()] >> (16 * half);
             for (int i = (int)(held & 0xff), end = (int)(held >> 8 & 0xff); i < end; i++) {
                 products_begin();
-                multiply_group<BACKWARD>(sums, a + i * 2, b + i * ALONG, 1);
+                multiply_group<BACKWARD>(sums, a + i * 2, b + i * ALONG, add);
                 products_commit();
+                add = 1;
             }
             products_wait<0>();
             hold(sums);
             release(&shared.empty[turn.stage()]);
         }
-        store(g, sums, walk.block * LINEAR_ROWS + half * 64, walk.column);
+        multiply_steps<BACKWARD>(sums, stages, shared, turn, half, divide_up(g.depth, DEPTH) - step, add);
+        store(g, staged, sums, walk.block * LINEAR_ROWS + half * 64, walk.column);
     }
 }
 
@@ -387,7 +413,8 @@ __global__ void __cluster_dims__(CLUSTER, 1, 1) __launch_bounds__(LINEAR_THREADS
     Arguments g, const __grid_constant__ CUtensorMap left_map, const __grid_constant__ CUtensorMap right_map) {
 #if defined(PLORA_HOPPER)
     bf16 *stages = (bf16 *)shared_memory();
-    Shared &shared = *(Shared *)(stages + STAGES * STAGE);
+    bf16 *staged = stages + STAGES * STAGE;
+    Shared &shared = *(Shared *)(staged + STORES * STORE);
     if (threadIdx.x == 0) {
         prefetch_map(&left_map);
         prefetch_map(&right_map);
@@ -399,8 +426,7 @@ __global__ void __cluster_dims__(CLUSTER, 1, 1) __launch_bounds__(LINEAR_THREADS
         barrier_init_fence();
     }
     cluster_wait();
-    wait_for_grids();
-    launch_dependents();
+    if (!g.early) wait_for_grids();
     if (threadIdx.x < WARPGROUP) {
         give_registers<56>();
         if (threadIdx.x == 0) {
@@ -410,7 +436,7 @@ __global__ void __cluster_dims__(CLUSTER, 1, 1) __launch_bounds__(LINEAR_THREADS
         }
     } else {
         take_registers<224>();
-        multiply_tiles<BACKWARD>(g, stages, shared);
+        multiply_tiles<BACKWARD>(g, stages, staged, shared);
     }
     __syncwarp();
     cluster_wait();  // nothing arrives at a block that has ended
@@ -463,8 +489,9 @@ Arguments arguments(const plora_lora_plan *plan, const plora_tile *tiles, const 
 using namespace plora;
 
 int plora_lora_linear(
-    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *x, const void *w, void *y,
-    const void *bias, const void *low_rank, void *stream) {
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
+    const void *w, void *y, const void *bias, void *low_rank, void *workspace, void *stream) {
+    PLORA_TRY(plora_lora_shrink(plan, tiles, terms, dropout_keys, x, low_rank, workspace, stream));
     Arguments g = arguments(plan, tiles, terms);
     g.low_rank = (const bf16 *)low_rank;
     g.out = (bf16 *)y;
@@ -472,19 +499,23 @@ int plora_lora_linear(
     g.depth = plan->inputs;
     g.columns = plan->outputs;
     g.extra = plan->linear_steps;
+    g.early = plan->count[PLORA_SHRINK] > 0;
     PLORA_TRY(launch_linear<false>(plan, g, x, w, stream));
     return expand_mixed(plan, tiles, terms, low_rank, y, stream);
 }
 
 int plora_lora_linear_backward(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *x, const void *dy, const void *w,
-    void *dx, void *workspace, void *stream) {
+    void *dx, const void *low_rank, void *workspace, void *stream) {
+    PLORA_REQUIRE(!plan->drops, "drops (%d) must be 0: masks lie between dx and the low-rank terms.", plan->drops);
+    PLORA_TRY(plora_lora_gradient_b(plan, tiles, terms, low_rank, dy, workspace, stream));
     Arguments g = arguments(plan, tiles, terms);
     g.low_rank = (const bf16 *)workspace;
     g.out = (bf16 *)dx;
     g.depth = plan->outputs;
     g.columns = plan->inputs;
     g.extra = plan->linear_backward_steps;
+    g.early = plan->count[PLORA_GRADIENT_B] > 0;
     PLORA_TRY(launch_linear<true>(plan, g, dy, w, stream));
     return gradient_a_behind(plan, tiles, terms, x, dx, workspace, stream);
 }

@@ -219,23 +219,19 @@ int plora_lora_gradient_ax(
     void *dx, int32_t accumulate, void *workspace, void *stream);
 
 /*
- * With the frozen product in the same kernel, on devices of compute capability 9.0:
- *
- *     shrink, linear;  gradient_b, linear_backward
- *
- * w: bf16 (outputs, inputs)
+ * All of a projection with the frozen products in the kernels, on devices of compute capability 9.0. w: bf16 (outputs, inputs)
  */
 
-/* y = x w^T + bias + low_rank b^T. One launch, and one for blocks of 64 rows that several adapters share. */
+/* y = x w^T + bias + low_rank b^T, low_rank = scale drop(x) a^T. Three launches, and one where several adapters share blocks of
+ * 64 rows. */
 int plora_lora_linear(
-    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *x, const void *w, void *y,
-    const void *bias, const void *low_rank, void *stream);
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
+    const void *w, void *y, const void *bias, void *low_rank, void *workspace, void *stream);
 
-/* dx = dy w + gradient of low_rank a, and gradients of all a, after gradient_b with the same workspace. Not with dropout. Two
- * launches. */
+/* dx = dy w + gradient of low_rank a, and gradients of all a and b; not with dropout. Four launches, and one likewise. */
 int plora_lora_linear_backward(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *x, const void *dy, const void *w,
-    void *dx, void *workspace, void *stream);
+    void *dx, const void *low_rank, void *workspace, void *stream);
 
 /* ---- frozen products, by cuBLAS ---- */
 

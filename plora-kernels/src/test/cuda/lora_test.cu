@@ -155,13 +155,12 @@ Results run_linear(const LoraCase &c, const Operands &o) {
         c.device_gradient_b[i]->write(c.gradient_b[i]);
     }
     const plora_term *terms = c.device_terms->data();
-    CHECK_PLORA(plora_lora_shrink(&c.plan, tiles.data(), terms, keys.data(), x.data(), low_rank.data(), workspace.data(), nullptr));
-    CHECK_PLORA(plora_lora_linear(&c.plan, tiles.data(), terms, x.data(), w.data(), y.data(), bias.data(), low_rank.data(), nullptr));
+    CHECK_PLORA(plora_lora_linear(&c.plan, tiles.data(), terms, keys.data(), x.data(), w.data(), y.data(), bias.data(),
+                                  low_rank.data(), workspace.data(), nullptr));
     device_wait();
     workspace.poison();
-    CHECK_PLORA(plora_lora_gradient_b(&c.plan, tiles.data(), terms, low_rank.data(), dy.data(), workspace.data(), nullptr));
-    CHECK_PLORA(plora_lora_linear_backward(&c.plan, tiles.data(), terms, x.data(), dy.data(), w.data(), dx.data(), workspace.data(),
-                                           nullptr));
+    CHECK_PLORA(plora_lora_linear_backward(&c.plan, tiles.data(), terms, x.data(), dy.data(), w.data(), dx.data(), low_rank.data(),
+                                           workspace.data(), nullptr));
     workspace.read();
     Results r = {low_rank.read(), y.read(), dx.read(), {}, {}};
     for (size_t i = 0; i < c.terms.size(); i++) {
