@@ -102,6 +102,11 @@ __device__ inline void barrier_wait(uint64_t *barrier, uint32_t parity) {
 
 // ---- copies ----
 
+// Copies 16 bytes, of which all exist.
+__device__ inline void copy_chunk_async(uint32_t shared, const void *global) {
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared), "l"(global));
+}
+
 // Fetches a line to the L2 cache.
 __device__ inline void prefetch(const void *global) { asm volatile("prefetch.global.L2 [%0];" ::"l"(global)); }
 
@@ -137,6 +142,21 @@ __device__ inline void store_matrix4(void *row, const uint32_t (&r)[4]) {
                  "r"(r[2]), "r"(r[3])
                  : "memory");
 }
+
+// Adds four neighbours, aligned to 16 bytes, without waiting for what is there.
+__device__ inline void add_quad(float *to, const float4 &quad) {
+    asm volatile("red.global.add.v4.f32 [%0], {%1, %2, %3, %4};" ::"l"(to), "f"(quad.x), "f"(quad.y), "f"(quad.z), "f"(quad.w)
+                 : "memory");
+}
+
+// Exchanges sums of two blocks of 8 columns with the neighbour, pairs of this thread's row: even threads get four columns of the
+// first block, odd ones of the second. `quad_column` tells which of the 16.
+__device__ inline float4 gather_quad(const float *first, const float *second) {
+    bool odd = threadIdx.x & 1;
+    float low = shuffle_xor(odd ? first[0] : second[0], 1), high = shuffle_xor(odd ? first[1] : second[1], 1);
+    return odd ? float4{low, high, second[0], second[1]} : float4{first[0], first[1], low, high};
+}
+__device__ inline int quad_column() { return (int)(threadIdx.x & 1) * 8 + (int)(threadIdx.x & 2) * 2; }
 
 // ---- products ----
 

@@ -19,23 +19,42 @@ __device__ inline int warpgroup() { return (int)threadIdx.x / WARPGROUP; }
 // Row of a warpgroup's 64 x N sums that this thread has, and 8 further down.
 __device__ inline int sum_row(int half) { return (int)threadIdx.x % WARPGROUP / 32 * 16 + fragment_row() + half * 8; }
 
+// Overwrites four neighbours of a gradient, aligned to 16 bytes, or adds to them.
+template <bool OVERWRITE>
+__device__ inline void put_quad(float *to, const float4 &quad) {
+    if (OVERWRITE) {
+        *(float4 *)to = quad;
+    } else {
+        add_quad(to, quad);
+    }
+}
+
 // ---- gradient b ----
 
 // dB of 64 outputs; each warpgroup has half of the low-rank columns.
 template <int N, bool OVERWRITE>
 __device__ void store_b(const plora_tile &t, const plora_term &term, const float (&sums)[N / 4], int column) {
+    int first = warpgroup() * N / 2;
     int ranks = min(t.ranks, term.rank - t.part_rank);  // without padding
-    bool paired = term.rank % 2 == 0;
 #pragma unroll
     for (int half = 0; half < 2; half++) {
         int output = column + sum_row(half);
-        if (output >= t.column + t.columns) continue;
+        bool valid = output < t.column + t.columns;
         float *row = term.gradient_b + (int64_t)(output - t.part_column) * term.rank + t.part_rank;
+        if (N >= 32 && term.rank % 4 == 0) {
 #pragma unroll
-        for (int n = 0; n < N / 16; n++) {
-            int rank = warpgroup() * N / 2 + n * 8 + fragment_column();
+            for (int n = 0; n < N / 16; n += 2) {
+                float4 quad = gather_quad(sums + n * 4 + half * 2, sums + n * 4 + 4 + half * 2);
+                int rank = first + n * 8 + quad_column();
+                if (valid && rank < ranks) put_quad<OVERWRITE>(row + rank, quad);
+            }
+            continue;
+        }
+#pragma unroll
+        for (int n = 0; n < N / 16 && valid; n++) {
+            int rank = first + n * 8 + fragment_column();
             float low = sums[n * 4 + half * 2], high = sums[n * 4 + half * 2 + 1];
-            if (paired) {
+            if (term.rank % 2 == 0) {
                 if (rank < ranks) put_pair<OVERWRITE>(row + rank, low, high);
             } else {
                 if (rank < ranks) row[rank] = OVERWRITE ? low : row[rank] + low;
@@ -170,12 +189,12 @@ template <bool OVERWRITE>
 __device__ void store_a(const plora_tile &t, float *const (&gradients)[2], const float (&sums)[32], float scale, int column) {
 #pragma unroll
     for (int half = 0; half < 2; half++) {
-        if (gradients[half] == nullptr) continue;
 #pragma unroll
-        for (int n = 0; n < 8; n++) {
-            int at = column + warpgroup() * 64 + n * 8 + fragment_column();
-            if (at < t.columns) {
-                put_pair<OVERWRITE>(gradients[half] + at, sums[n * 4 + half * 2] * scale, sums[n * 4 + half * 2 + 1] * scale);
+        for (int n = 0; n < 8; n += 2) {
+            float4 quad = gather_quad(sums + n * 4 + half * 2, sums + n * 4 + 4 + half * 2);
+            int at = column + warpgroup() * 64 + n * 8 + quad_column();
+            if (gradients[half] != nullptr && at < t.columns) {
+                put_quad<OVERWRITE>(gradients[half] + at, {quad.x * scale, quad.y * scale, quad.z * scale, quad.w * scale});
             }
         }
     }

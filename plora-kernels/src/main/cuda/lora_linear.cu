@@ -179,52 +179,61 @@ __device__ Slice describe(const Arguments &g, const plora_tile &t, int block, in
 // Rows that loaders take together, two chunks each: a multiple of 8, so that a thread's chunks are swizzled alike.
 constexpr int ROWS_AT_ONCE = LOADERS / 2;
 
-// Columns 16 j .. 16 j + 15 of the left operand: rows that are not the slice's are zeros.
+// Columns 16 j .. 16 j + 15 of the left operand, of the slice's rows; others are read for nothing that is kept.
 __device__ void load_left_slice(const Slice &slice, bf16 *left, int j, int thread) {
     int row = thread / 2, half = thread % 2;
-    int first = slice.first_row, end = half * CHUNK < slice.ranks ? slice.end_row : 0;
-    int step = ROWS_AT_ONCE * slice.low_rank_stride;
-    const bf16 *from = slice.low_rank + (row - first) * slice.low_rank_stride + half * CHUNK;
+    int first = slice.first_row, end = slice.end_row, stride = slice.low_rank_stride;
+    const bf16 *from = slice.low_rank + (row - first) * stride + half * CHUNK;
     bf16 *to = chunk_at<DEPTH>(left, row, j * 2 + half);
+    if (half * CHUNK < slice.ranks) {
+        uint32_t address = shared_address(to);
 #pragma unroll
-    for (int i = 0; i < divide_up(LINEAR_ROWS, ROWS_AT_ONCE); i++) {
-        if (row < LINEAR_ROWS) copy_async(to, from, row >= first && row < end ? 16 : 0);
-        row += ROWS_AT_ONCE;
-        from += step;
-        to += ROWS_AT_ONCE * DEPTH;
+        for (int i = 0; i < LINEAR_ROWS; i += ROWS_AT_ONCE) {
+            if (row + i >= first && row + i < end) copy_chunk_async(address + i * DEPTH * 2, from + i * stride);
+        }
+    } else {
+        for (int i = 0; row + i < LINEAR_ROWS; i += ROWS_AT_ONCE) *(uint4 *)(to + i * DEPTH) = {0, 0, 0, 0};
     }
 }
 
 // Columns 16 j .. of the right operand (256, 64): B of the part's outputs, zeros elsewhere.
 __device__ void load_right_slice(const Slice &slice, bf16 *right, int j, int thread) {
     int row = thread / 2, half = thread % 2;
-    int first = slice.first_column, end = slice.end_column;
-    int bytes = min(max(slice.valid - half * CHUNK, 0), CHUNK) * 2;
-    int step = ROWS_AT_ONCE * slice.operand_stride;
-    const bf16 *from = slice.operand + row * slice.operand_stride + half * CHUNK;
+    int first = slice.first_column, end = slice.end_column, stride = slice.operand_stride;
+    int valid = min(max(slice.valid - half * CHUNK, 0), CHUNK);
+    const bf16 *from = slice.operand + row * stride + half * CHUNK;
     bf16 *to = chunk_at<DEPTH>(right, row, j * 2 + half);
+    if (first <= 0 && end >= COLUMNS && valid == CHUNK) {
+        uint32_t address = shared_address(to);
 #pragma unroll
-    for (int i = 0; i < divide_up(COLUMNS, ROWS_AT_ONCE); i++) {
-        if (row < COLUMNS) copy_async(to, from, row >= first && row < end ? bytes : 0);
-        row += ROWS_AT_ONCE;
-        from += step;
-        to += ROWS_AT_ONCE * DEPTH;
+        for (int i = 0; i < COLUMNS; i += ROWS_AT_ONCE) {
+            if (row + i < COLUMNS) copy_chunk_async(address + i * DEPTH * 2, from + i * stride);
+        }
+    } else {
+        for (int i = 0; row + i < COLUMNS; i += ROWS_AT_ONCE) {
+            copy_async(to + i * DEPTH, from + i * stride, row + i >= first && row + i < end ? valid * 2 : 0);
+        }
     }
 }
 
 // Rows 16 j .. of the right operand, four tiles (64, 64): A.
 __device__ void load_right_slice_transposed(const Slice &slice, bf16 *right, int j, int thread, int columns) {
     constexpr int CHUNKS = COLUMNS / CHUNK, AT_ONCE = LOADERS / CHUNKS;
-    int row = thread / CHUNKS, chunk = thread % CHUNKS;
-    int end = chunk * CHUNK < columns ? slice.valid : 0;
-    int step = AT_ONCE * slice.operand_stride;
-    const bf16 *from = slice.operand + row * slice.operand_stride + chunk * CHUNK;
+    int row = thread / CHUNKS, chunk = thread % CHUNKS, stride = slice.operand_stride;
+    const bf16 *from = slice.operand + row * stride + chunk * CHUNK;
     bf16 *tile = right + chunk / 8 * 64 * DEPTH + j * SLICE_RANKS * 64;
+    if (columns >= COLUMNS && slice.valid >= SLICE_RANKS) {
+        uint32_t address = shared_address(tile);
 #pragma unroll
-    for (int i = 0; i < divide_up(SLICE_RANKS, AT_ONCE); i++) {
-        if (row < SLICE_RANKS) copy_async(chunk_at<64>(tile, row, chunk % 8), from, row < end ? 16 : 0);
-        row += AT_ONCE;
-        from += step;
+        for (int i = 0; i < SLICE_RANKS; i += AT_ONCE) {
+            int at = swizzle<64>(row + i, chunk % 8) * CHUNK * 2;
+            if (row + i < SLICE_RANKS) copy_chunk_async(address + at, from + i * stride);
+        }
+    } else {
+        int end = chunk * CHUNK < columns ? slice.valid : 0;
+        for (int i = 0; row + i < SLICE_RANKS; i += AT_ONCE) {
+            copy_async(chunk_at<64>(tile, row + i, chunk % 8), from + i * stride, row + i < end ? 16 : 0);
+        }
     }
 }
 
