@@ -72,6 +72,17 @@ __device__ inline void put_pair(float *to, float low, float high) {
     }
 }
 
+// Puts four columns of S or dS where the tile's sums go: the buffer itself, or partial sums.
+__device__ inline void put_low_rank(bf16 *low_rank, float *partials, const plora_tile &t, int row, int column, const float4 &sum) {
+    if (row >= t.rows || column >= t.ranks) return;
+    if (t.partial < 0) {
+        uint2 pairs = {pack(sum.x, sum.y), pack(sum.z, sum.w)};
+        *(uint2 *)(low_rank + t.low_rank + (int64_t)row * t.stride + t.rank + column) = pairs;
+    } else {
+        *(float4 *)(partials + t.partial + (int64_t)row * t.ranks + column) = sum;
+    }
+}
+
 // One thread's place in the stream of steps: all rows of 128 columns, then the next 128.
 struct GradientAStep {
     int row, column;
@@ -112,7 +123,27 @@ __device__ void gradient_b_load(
     });
 }
 
-// Launches of the kernels for Hopper GPUs.
+// ---- launches ----
+
+inline LoraArguments lora_arguments(
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *keys, void *workspace) {
+    LoraArguments g = {};
+    g.tiles = tiles;
+    g.terms = terms;
+    g.keys = keys;
+    g.low_rank_gradient = (bf16 *)workspace;
+    g.partials = (float *)((char *)workspace + (plan->low_rank_elements * 2 + 255) / 256 * 256);
+    g.parts = plan->parts;
+    g.inputs = plan->inputs;
+    g.outputs = plan->outputs;
+    return g;
+}
+
+// Adds up the partial sums of a list.
+int launch_reduce(
+    const plora_lora_plan *plan, const plora_tile *tiles, int list, const float *partials, bf16 *low_rank, void *stream);
+
+// Kernels for Hopper GPUs.
 int launch_gradient_b_hopper(const plora_lora_plan *plan, const LoraArguments &g, void *stream);
 int launch_gradient_a_hopper(const plora_lora_plan *plan, const LoraArguments &g, void *stream);
 

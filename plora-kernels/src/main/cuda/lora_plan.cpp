@@ -32,6 +32,7 @@ struct Planner {
     int64_t partial_elements = 0;
     int largest_rank = 0, shrink_ranks = 0, gradient_a_ranks = 0, gradient_b_ranks = 0, gradient_b_shared = 0;
     int linear_steps = 0, linear_backward_steps = 0;
+    int shrink_cluster = 1, gradient_b_cluster = 1;
 
     Planner(const plora_lora_shape &s, const plora_device &d) : shape(s), device(d) {
         for (int a = 0; a < shape.adapters; a++) {
@@ -105,6 +106,13 @@ struct Planner {
         }
     }
 
+    // Blocks that form a cluster where sums are wanted in so many pieces.
+    int cluster(int64_t pieces) const {
+        int blocks = 1;
+        while (device.compute_capability == 90 && blocks < MAX_CLUSTER && blocks * 2 <= pieces) blocks *= 2;
+        return blocks;
+    }
+
     void shrink() {
         int64_t blocks = 0;
         for (int a = 0; a < shape.adapters; a++) {
@@ -113,6 +121,9 @@ struct Planner {
         int steps = divide_up(shape.inputs, SHRINK_DEPTH);
         int width = std::max(2, piece(steps, blocks, 2, 1)) * SHRINK_DEPTH;
         int splits = divide_up(shape.inputs, width);
+        shrink_cluster = cluster(splits);
+        splits = splits / shrink_cluster * shrink_cluster;
+        width = divide_up(steps, splits) * SHRINK_DEPTH;
         for (int a = 0; a < shape.adapters; a++) {
             for (int row = 0; row < rows(a); row += ROWS) {
                 for (const Slice &slice : slices(a, SHRINK_RANKS, false)) {
@@ -130,16 +141,17 @@ struct Planner {
 
     void split_shrink(plora_tile t, int width, int splits) {
         t.split_stride = (int64_t)t.rows * t.ranks;
-        if (splits > 1) {
+        int sums = splits / shrink_cluster;
+        if (sums > 1) {
             t.partial = partial_elements;
-            partial_elements += t.split_stride * splits;
-            reduce(PLORA_SHRINK_REDUCE, t, splits);
+            partial_elements += t.split_stride * sums;
+            reduce(PLORA_SHRINK_REDUCE, t, sums);
         }
         for (int split = 0; split < splits; split++) {
             plora_tile s = t;
-            s.column = split * width;
+            s.column = std::min(split * width, shape.inputs);
             s.columns = std::min(width, shape.inputs - s.column);
-            s.partial = splits > 1 ? t.partial + split * t.split_stride : -1;
+            s.partial = sums > 1 ? t.partial + split / shrink_cluster * t.split_stride : -1;
             lists[PLORA_SHRINK].push_back(s);
         }
     }
@@ -235,6 +247,14 @@ struct Planner {
         return cost;
     }
 
+    int gradient_b_slices() const {
+        int count = 0;
+        for (int a = 0; a < shape.adapters; a++) {
+            if (has_gradient(a)) count += (int)slices(a, GRADIENT_B_RANKS, true).size();
+        }
+        return count;
+    }
+
     int gradient_b_steps(const Slice &slice) const {
         return divide_up(shape.part_to[slice.part] - shape.part_from[slice.part], GRADIENT_B_COLUMNS);
     }
@@ -247,6 +267,7 @@ struct Planner {
         }
         int blocks = device.multiprocessors * (gradient_b_ranks > 32 ? 2 : 3);
         int64_t share = std::max<int64_t>(1, gradient_b_cost_of_all() / blocks);
+        gradient_b_cluster = cluster(blocks / std::max(1, gradient_b_slices()));
         for (int a = 0; a < shape.adapters; a++) {
             for (const Slice &slice : slices(a, GRADIENT_B_RANKS, true)) {
                 if (has_gradient(a)) {
@@ -270,18 +291,24 @@ struct Planner {
         int columns = shape.part_to[slice.part] - t.part_column;
         int steps = gradient_b_steps(slice);
         int64_t wanted = (gradient_b_cost(a, slice) * steps + share - 1) / share;
-        int width = divide_up(steps, (int)std::min<int64_t>(steps, std::max<int64_t>(1, wanted))) * GRADIENT_B_COLUMNS;
-        int spans = divide_up(columns, width);
-        if (spans > 1 && t.rows > 0) {
+        int width = divide_up(steps, (int)std::min<int64_t>(steps, std::max<int64_t>(1, wanted)));
+        if (gradient_b_cluster > 1) {  // rather one cluster than sums of several
+            int64_t clusters = std::max<int64_t>(1, wanted / gradient_b_cluster);
+            width = divide_up(steps, (int)std::min<int64_t>(steps, clusters * gradient_b_cluster));
+        }
+        width *= GRADIENT_B_COLUMNS;
+        int spans = divide_up(divide_up(columns, width), gradient_b_cluster) * gradient_b_cluster;
+        int sums = spans / gradient_b_cluster;
+        if (sums > 1 && t.rows > 0) {
             t.partial = partial_elements;
-            partial_elements += t.split_stride * spans;
-            reduce(PLORA_GRADIENT_REDUCE, t, spans);
+            partial_elements += t.split_stride * sums;
+            reduce(PLORA_GRADIENT_REDUCE, t, sums);
         }
         for (int span = 0; span < spans; span++) {
             plora_tile s = t;
-            s.column = t.part_column + span * width;
-            s.columns = std::min(width, columns - span * width);
-            s.partial = t.partial < 0 ? -1 : t.partial + span * t.split_stride;
+            s.column = t.part_column + std::min(span * width, columns);
+            s.columns = std::min(width, t.part_column + columns - s.column);
+            s.partial = t.partial < 0 ? -1 : t.partial + span / gradient_b_cluster * t.split_stride;
             s.splits = rows_held(a, slice);
             lists[PLORA_GRADIENT_B].push_back(s);
         }
@@ -370,13 +397,15 @@ struct Planner {
         }
     }
 
-    void sort() {
+    // Most work first; clusters stay together.
+    void sort(int list, int cluster) {
         auto work = [](const plora_tile &t) { return (int64_t)(t.rows + t.ranks) * t.columns; };
-        for (int list : {PLORA_SHRINK, PLORA_GRADIENT_B, PLORA_GRADIENT_A}) {
-            std::stable_sort(lists[list].begin(), lists[list].end(), [&](const plora_tile &l, const plora_tile &r) {
-                return work(l) > work(r);
-            });
-        }
+        std::vector<plora_tile> &tiles = lists[list], sorted;
+        std::vector<size_t> order(tiles.size() / (size_t)cluster);
+        for (size_t i = 0; i < order.size(); i++) order[i] = i * (size_t)cluster;
+        std::stable_sort(order.begin(), order.end(), [&](size_t l, size_t r) { return work(tiles[l]) > work(tiles[r]); });
+        for (size_t first : order) sorted.insert(sorted.end(), tiles.begin() + (long)first, tiles.begin() + (long)first + cluster);
+        tiles = sorted;
     }
 
     // Forward and backward share the workspace: partial sums, and S's gradient in backward.
@@ -390,7 +419,9 @@ struct Planner {
         gradient_a();
         linear();
         partial_elements = std::max(partial_elements, forward);
-        sort();
+        sort(PLORA_SHRINK, shrink_cluster);
+        sort(PLORA_GRADIENT_B, gradient_b_cluster);
+        sort(PLORA_GRADIENT_A, 1);
     }
 };
 
@@ -442,6 +473,8 @@ int plora_lora_make_plan(
     plan->gradient_b_ranks = planner.gradient_b_ranks;
     plan->gradient_b_shared = planner.gradient_b_shared;
     plan->drops = std::any_of(shape->drops, shape->drops + shape->adapters * shape->parts, [](int32_t d) { return d != 0; });
+    plan->shrink_cluster = planner.shrink_cluster;
+    plan->gradient_b_cluster = planner.gradient_b_cluster;
     plan->linear_steps = planner.linear_steps;
     plan->linear_backward_steps = planner.linear_backward_steps;
     plan->low_rank_elements = planner.low_rank_elements;

@@ -33,6 +33,8 @@ constexpr int LINEAR_DEPTH = 64;     // of a step of a sum
 constexpr int SLICE_RANKS = 16;
 constexpr int MIXED_COLUMNS = 4 * EXPAND_COLUMNS;
 
+constexpr int MAX_CLUSTER = 8;  // blocks
+
 constexpr int REDUCE_ELEMENTS = 1024;  // of a tile, one quad a thread
 
 constexpr int pad_rank(int rank) { return (rank + 7) / 8 * 8; }

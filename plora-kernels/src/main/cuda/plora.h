@@ -168,6 +168,8 @@ typedef struct {
     int32_t gradient_a_ranks;  /* likewise */
     int32_t gradient_b_ranks;  /* likewise */
     int32_t gradient_b_shared; /* bytes that its blocks need */
+    int32_t shrink_cluster;    /* blocks that add up one sum where they make it, 1 for none */
+    int32_t gradient_b_cluster;
     int32_t drops;             /* whether any term has dropout */
     int32_t linear_steps;      /* most steps over 64 low-rank columns of a tile of plora_lora_linear */
     int32_t linear_backward_steps;
