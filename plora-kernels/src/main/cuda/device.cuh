@@ -293,11 +293,9 @@ inline int follows_one(cudaStream_t stream, bool &one) {
     return PLORA_OK;
 }
 
-// Launches unless there are no blocks, `cluster` of them together. On sm_90 and newer a kernel may start while the one before it
-// drains.
+// Launches unless there are no blocks. On sm_90 and newer a kernel may start while the one before it drains.
 template <typename... Parameters, typename... Arguments>
-int launch_clusters(
-    void (*kernel)(Parameters...), int cluster, int blocks, int threads, int shared, void *stream, Arguments... arguments) {
+int launch(void (*kernel)(Parameters...), int blocks, int threads, int shared, void *stream, Arguments... arguments) {
     if (blocks == 0) return PLORA_OK;
     int device, major;
     bool one = true;
@@ -305,34 +303,20 @@ int launch_clusters(
     PLORA_CHECK(cudaGetDevice(&device));
     PLORA_CHECK(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
     PLORA_CHECK(cudaFuncSetAttribute((const void *)kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared));
-    cudaLaunchAttribute attributes[2];
-    unsigned count = 0;
-    if (major >= 9 && one) {
-        attributes[count].id = cudaLaunchAttributeProgrammaticStreamSerialization;
-        attributes[count++].val.programmaticStreamSerializationAllowed = 1;
-    }
-    if (cluster > 1) {
-        attributes[count].id = cudaLaunchAttributeClusterDimension;
-        attributes[count].val.clusterDim.x = (unsigned)cluster;
-        attributes[count].val.clusterDim.y = attributes[count].val.clusterDim.z = 1;
-        count++;
-    }
+    cudaLaunchAttribute overlap;
+    overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    overlap.val.programmaticStreamSerializationAllowed = 1;
     cudaLaunchConfig_t configuration = {};
     configuration.gridDim = dim3((unsigned)blocks);
     configuration.blockDim = dim3((unsigned)threads);
     configuration.dynamicSmemBytes = (size_t)shared;
     configuration.stream = (cudaStream_t)stream;
-    configuration.attrs = attributes;
-    configuration.numAttrs = count;
+    configuration.attrs = &overlap;
+    configuration.numAttrs = major >= 9 && one ? 1 : 0;
     PLORA_CHECK(cudaLaunchKernelEx(&configuration, kernel, static_cast<Parameters>(arguments)...));
     return PLORA_OK;
 }
 
 #endif
-
-template <typename... Parameters, typename... Arguments>
-int launch(void (*kernel)(Parameters...), int blocks, int threads, int shared, void *stream, Arguments... arguments) {
-    return launch_clusters(kernel, 1, blocks, threads, shared, stream, arguments...);
-}
 
 }  // namespace plora

@@ -41,41 +41,6 @@ __device__ inline void cluster_wait() {
     asm volatile("barrier.cluster.arrive.release;\nbarrier.cluster.wait.acquire;" ::: "memory");
 }
 
-__device__ inline uint32_t cluster_size() {
-    uint32_t size;
-    asm volatile("mov.u32 %0, %%cluster_nctarank;" : "=r"(size));
-    return size;
-}
-
-// Four floats at the same place in another block of the cluster.
-__device__ inline float4 quad_of(const float *shared, uint32_t rank) {
-    float4 quad;
-    asm volatile(
-        "{\n.reg .b32 remote;\n"
-        "mapa.shared::cluster.u32 remote, %4, %5;\n"
-        "ld.shared::cluster.v4.f32 {%0, %1, %2, %3}, [remote];\n}"
-        : "=f"(quad.x), "=f"(quad.y), "=f"(quad.z), "=f"(quad.w)
-        : "r"(shared_address(shared)), "r"(rank)
-        : "memory");
-    return quad;
-}
-
-// Adds up what all blocks of the cluster have at `mine`, block by block, and calls put(place, sum) for each four elements.
-template <typename Put>
-__device__ inline void add_in_cluster(const float *mine, int elements, Put put) {
-    cluster_wait();
-    uint32_t blocks = cluster_size();
-    for (int i = (int)(cluster_rank() * blockDim.x + threadIdx.x) * 4; i < elements; i += (int)(blocks * blockDim.x) * 4) {
-        float4 sum = quad_of(mine + i, 0);
-        for (uint32_t rank = 1; rank < blocks; rank++) {
-            float4 more = quad_of(mine + i, rank);
-            sum = {sum.x + more.x, sum.y + more.y, sum.z + more.z, sum.w + more.w};
-        }
-        put(i, sum);
-    }
-    cluster_wait();  // nobody goes while others read
-}
-
 // Waits for `threads` threads that use the same barrier, 1..15.
 __device__ inline void wait_named(int barrier, int threads) {
     asm volatile("bar.sync %0, %1;" ::"r"(barrier), "r"(threads) : "memory");

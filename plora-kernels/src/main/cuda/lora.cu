@@ -321,7 +321,7 @@ __device__ void gradient_a_tile(const LoraArguments &g, const plora_tile &t) {
             if (t.rows > ROWS || loaded < STAGES) gradient_a_load_s<M>(g, t, stage + X, ahead.row);
         }
         copy_commit();
-        ahead.advance(t.rows);
+        ahead.advance(t);
         loaded++;
     };
     for (int stage = 0; stage < STAGES - 1; stage++) load();
@@ -335,7 +335,7 @@ __device__ void gradient_a_tile(const LoraArguments &g, const plora_tile &t) {
         load();
         gradient.add(stage, stage + X, t.rows - now.row);
         int column = now.column;
-        now.advance(t.rows);
+        now.advance(t);
         if (now.row == 0) {
             if (t.overwrite) {
                 gradient.template store<true>(t, mask.keep_scale, column);
@@ -501,7 +501,7 @@ __device__ void gradient_b_tile(const LoraArguments &g, const plora_tile &t) {
         int loaded = 0;
         auto load = [&] {
             bf16 *stage = stages + loaded % STAGES * STAGE;
-            int column = loaded / GROUPS * C;
+            int column = loaded / GROUPS * C * t.turns;
             if (column < t.columns) {
                 gradient_b_load<R, N>(g, t, term, stage, stage + DY, row0 + loaded % GROUPS * R, t.column + column);
             }
@@ -512,7 +512,7 @@ __device__ void gradient_b_tile(const LoraArguments &g, const plora_tile &t) {
         for (int stage = 0; stage < STAGES - 1; stage++) load();
         GradientS<R, N> gradient_s[GROUPS] = {};
         int step = 0;
-        for (int column = 0; column < t.columns; column += C) {
+        for (int column = 0; column < t.columns; column += C * t.turns) {
             GradientB<N> gradient_b = {};
 #pragma unroll
             for (int group = 0; group < GROUPS; group++) {

@@ -72,26 +72,15 @@ __device__ inline void put_pair(float *to, float low, float high) {
     }
 }
 
-// Puts four columns of S or dS where the tile's sums go: the buffer itself, or partial sums.
-__device__ inline void put_low_rank(bf16 *low_rank, float *partials, const plora_tile &t, int row, int column, const float4 &sum) {
-    if (row >= t.rows || column >= t.ranks) return;
-    if (t.partial < 0) {
-        uint2 pairs = {pack(sum.x, sum.y), pack(sum.z, sum.w)};
-        *(uint2 *)(low_rank + t.low_rank + (int64_t)row * t.stride + t.rank + column) = pairs;
-    } else {
-        *(float4 *)(partials + t.partial + (int64_t)row * t.ranks + column) = sum;
-    }
-}
-
-// One thread's place in the stream of steps: all rows of 128 columns, then the next 128.
+// One thread's place in the stream of steps: all rows of 128 columns, then of the next 128 whose turn it is.
 struct GradientAStep {
     int row, column;
 
-    __device__ void advance(int rows) {
+    __device__ void advance(const plora_tile &t) {
         row += ROWS;
-        if (row >= rows) {
+        if (row >= t.rows) {
             row = 0;
-            column += GRADIENT_A_COLUMNS;
+            column += t.turns * GRADIENT_A_COLUMNS;
         }
     }
 };

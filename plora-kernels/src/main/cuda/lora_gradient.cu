@@ -87,19 +87,6 @@ __device__ void store_s(
     }
 }
 
-// The same to shared memory (rows, N).
-template <int N, int COLUMNS>
-__device__ void stage_s(float *mine, const float (&sums)[COLUMNS / 2], float scale, int row0, int column0) {
-#pragma unroll
-    for (int half = 0; half < 2; half++) {
-        float *row = mine + (row0 + sum_row(half)) * N + column0 + fragment_column();
-#pragma unroll
-        for (int n = 0; n < COLUMNS / 8; n++) {
-            *(float2 *)(row + n * 8) = {sums[n * 4 + half * 2] * scale, sums[n * 4 + half * 2 + 1] * scale};
-        }
-    }
-}
-
 // GROUPS x R rows of the segment at a time. Of dS, each warpgroup has 64 of 128 rows, or half of the columns of 64 rows.
 template <int R, int N, int GROUPS>
 __device__ void gradient_b_tile(const LoraArguments &g, const plora_tile &t) {
@@ -115,7 +102,7 @@ __device__ void gradient_b_tile(const LoraArguments &g, const plora_tile &t) {
         int loaded = 0;
         auto load = [&] {
             bf16 *stage = stages + loaded % STAGES * STAGE;
-            int column = loaded / GROUPS * C;
+            int column = loaded / GROUPS * C * t.turns;
             if (column < t.columns) {
                 gradient_b_load<R, N>(g, t, term, stage, stage + DY, row0 + loaded % GROUPS * R, t.column + column);
             }
@@ -126,7 +113,7 @@ __device__ void gradient_b_tile(const LoraArguments &g, const plora_tile &t) {
         for (int stage = 0; stage < STAGES - 1; stage++) load();
         float sums_s[GROUPS][S_COLUMNS / 2] = {};
         int step = 0;
-        for (int column = 0; column < t.columns; column += C) {
+        for (int column = 0; column < t.columns; column += C * t.turns) {
             float sums_b[N / 4] = {};
 #pragma unroll
             for (int group = 0; group < GROUPS; group++) {
@@ -158,23 +145,12 @@ __device__ void gradient_b_tile(const LoraArguments &g, const plora_tile &t) {
                 store_b<N, false>(t, term, sums_b, t.column + column);
             }
         }
+#pragma unroll
+        for (int group = 0; group < GROUPS; group++) {
+            store_s<S_COLUMNS>(g, t, sums_s[group], term.scale, row0 + group * R + s_row, s_column);
+        }
         copy_wait<0>();
         __syncthreads();
-        if (cluster_size() > 1) {
-            float *mine = (float *)stages;
-#pragma unroll
-            for (int group = 0; group < GROUPS; group++) {
-                stage_s<N, S_COLUMNS>(mine, sums_s[group], term.scale, group * R + s_row, s_column);
-            }
-            add_in_cluster(mine, GROUPS * R * N, [&](int at, const float4 &sum) {
-                put_low_rank(g.low_rank_gradient, g.partials, t, row0 + at / N, at % N, sum);
-            });
-        } else {
-#pragma unroll
-            for (int group = 0; group < GROUPS; group++) {
-                store_s<S_COLUMNS>(g, t, sums_s[group], term.scale, row0 + group * R + s_row, s_column);
-            }
-        }
         row0 += GROUPS * R;
     } while (row0 < t.rows);
 }
@@ -245,7 +221,7 @@ __device__ void gradient_a_tile(const LoraArguments &g, const plora_tile &t) {
         bool with_s = t.rows > ROWS || loaded < STAGES;
         if (ahead.column < t.columns) load_a(g, t, stages + loaded % STAGES * A_STAGE, ahead.row, ahead.column, with_s);
         copy_commit();
-        ahead.advance(t.rows);
+        ahead.advance(t);
         loaded++;
     };
     for (int stage = 0; stage < STAGES - 1; stage++) load();
@@ -270,7 +246,7 @@ __device__ void gradient_a_tile(const LoraArguments &g, const plora_tile &t) {
         products_wait<0>();
         hold(sums);
         int column = now.column;
-        now.advance(t.rows);
+        now.advance(t);
         if (now.row == 0) {
             if (t.overwrite) {
                 store_a<true>(t, gradients, sums, mask.keep_scale, column);
@@ -313,7 +289,7 @@ __global__ void __launch_bounds__(THREADS, 3) gradient_a_kernel(LoraArguments g)
 
 int launch_gradient_b_hopper(const plora_lora_plan *plan, const LoraArguments &g, void *stream) {
     auto kernel = plan->gradient_b_ranks > 32 ? gradient_b_kernel<true> : gradient_b_kernel<false>;
-    return launch_clusters(kernel, plan->gradient_b_cluster, plan->count[PLORA_GRADIENT_B], THREADS, plan->gradient_b_shared, stream, g);
+    return launch(kernel, plan->count[PLORA_GRADIENT_B], THREADS, plan->gradient_b_shared, stream, g);
 }
 
 int launch_gradient_a_hopper(const plora_lora_plan *plan, const LoraArguments &all, void *stream) {

@@ -25,11 +25,8 @@ namespace {
 
 constexpr int COLUMNS = LINEAR_COLUMNS, DEPTH = LINEAR_DEPTH, STAGES = 4, CLUSTER = 2;
 constexpr int LINEAR_THREADS = 3 * 128;
-constexpr int LOADERS = 96;        // threads that load low-rank columns
 constexpr int STEP_SLICES = DEPTH / SLICE_RANKS;
 constexpr int HELD_SLICES = 4 * STEP_SLICES;
-constexpr int GAP = 4;             // steps of the frozen product after each step over low-rank columns, which take longer to load
-constexpr int GROUP = 8;           // pairs of row blocks that are taken together, so that X and W stay in the L2 cache
 constexpr int LEFT = LINEAR_ROWS * DEPTH, RIGHT = COLUMNS * DEPTH, STAGE = LEFT + RIGHT;  // elements
 
 struct Arguments {
@@ -72,6 +69,10 @@ constexpr int STORES = 2 * 8;  // two for each of eight warps
 constexpr int LINEAR_SHARED = (STAGES * STAGE + STORES * STORE) * 2 + (int)sizeof(Shared);
 
 #if defined(PLORA_HOPPER)
+
+constexpr int LOADERS = 96;  // threads that load low-rank columns
+constexpr int GAP = 4;       // steps of the frozen product after each step over low-rank columns, which takes longer to load
+constexpr int GROUP = 8;     // pairs of row blocks that are taken together, so that X and W stay in the L2 cache
 
 // A block's way through the tiles.
 struct Walk {
@@ -415,10 +416,13 @@ __device__ void multiply_tiles(const Arguments &g, bf16 *stages, bf16 *staged, S
     }
 }
 
+#define PLORA_CLUSTER __cluster_dims__(CLUSTER, 1, 1)
+#else
+#define PLORA_CLUSTER
 #endif
 
 template <bool BACKWARD>
-__global__ void __cluster_dims__(CLUSTER, 1, 1) __launch_bounds__(LINEAR_THREADS, 1) linear_kernel(
+__global__ void PLORA_CLUSTER __launch_bounds__(LINEAR_THREADS, 1) linear_kernel(
     Arguments g, const __grid_constant__ CUtensorMap left_map, const __grid_constant__ CUtensorMap right_map) {
 #if defined(PLORA_HOPPER)
     bf16 *stages = (bf16 *)shared_memory();

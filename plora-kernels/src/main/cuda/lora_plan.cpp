@@ -31,8 +31,7 @@ struct Planner {
     int64_t low_rank_elements = 0;
     int64_t partial_elements = 0;
     int largest_rank = 0, shrink_ranks = 0, gradient_a_ranks = 0, gradient_b_ranks = 0, gradient_b_shared = 0;
-    int linear_steps = 0, linear_backward_steps = 0;
-    int shrink_cluster = 1, gradient_b_cluster = 1;
+    int linear_steps = 0, linear_backward_steps = 0, mixed_rows = 0;
 
     Planner(const plora_lora_shape &s, const plora_device &d) : shape(s), device(d) {
         for (int a = 0; a < shape.adapters; a++) {
@@ -106,24 +105,13 @@ struct Planner {
         }
     }
 
-    // Blocks that form a cluster where sums are wanted in so many pieces.
-    int cluster(int64_t pieces) const {
-        int blocks = 1;
-        while (device.compute_capability == 90 && blocks < MAX_CLUSTER && blocks * 2 <= pieces) blocks *= 2;
-        return blocks;
-    }
-
     void shrink() {
         int64_t blocks = 0;
         for (int a = 0; a < shape.adapters; a++) {
             blocks += (int64_t)divide_up(rows(a), ROWS) * (int64_t)slices(a, SHRINK_RANKS, false).size();
         }
         int steps = divide_up(shape.inputs, SHRINK_DEPTH);
-        int width = std::max(2, piece(steps, blocks, 2, 1)) * SHRINK_DEPTH;
-        int splits = divide_up(shape.inputs, width);
-        shrink_cluster = cluster(splits);
-        splits = splits / shrink_cluster * shrink_cluster;
-        width = divide_up(steps, splits) * SHRINK_DEPTH;
+        int splits = divide_up(steps, std::max(2, piece(steps, blocks, 2, 1)));
         for (int a = 0; a < shape.adapters; a++) {
             for (int row = 0; row < rows(a); row += ROWS) {
                 for (const Slice &slice : slices(a, SHRINK_RANKS, false)) {
@@ -133,25 +121,25 @@ struct Planner {
                     t.part_rank = slice.part_rank;
                     t.ranks = slice.ranks;
                     shrink_ranks = std::max(shrink_ranks, round_ranks(t.ranks));
-                    split_shrink(t, width, splits);
+                    split_shrink(t, splits);
                 }
             }
         }
     }
 
-    void split_shrink(plora_tile t, int width, int splits) {
+    void split_shrink(plora_tile t, int splits) {
         t.split_stride = (int64_t)t.rows * t.ranks;
-        int sums = splits / shrink_cluster;
-        if (sums > 1) {
+        if (splits > 1) {
             t.partial = partial_elements;
-            partial_elements += t.split_stride * sums;
-            reduce(PLORA_SHRINK_REDUCE, t, sums);
+            partial_elements += t.split_stride * splits;
+            reduce(PLORA_SHRINK_REDUCE, t, splits);
         }
         for (int split = 0; split < splits; split++) {
             plora_tile s = t;
-            s.column = std::min(split * width, shape.inputs);
-            s.columns = std::min(width, shape.inputs - s.column);
-            s.partial = sums > 1 ? t.partial + split / shrink_cluster * t.split_stride : -1;
+            s.column = split * SHRINK_DEPTH;
+            s.columns = shape.inputs - s.column;
+            s.turns = splits;
+            s.partial = splits > 1 ? t.partial + split * t.split_stride : -1;
             lists[PLORA_SHRINK].push_back(s);
         }
     }
@@ -210,16 +198,18 @@ struct Planner {
         for (int a = 0; a < shape.adapters; a++) {
             if (has_gradient(a)) others += (int64_t)slices(a, GRADIENT_A_RANKS, false).size();
         }
-        int width = piece(divide_up(shape.inputs, GRADIENT_A_COLUMNS), others, 1.75, 4) * GRADIENT_A_COLUMNS;
+        int steps = divide_up(shape.inputs, GRADIENT_A_COLUMNS);
+        int turns = divide_up(steps, piece(steps, others, GRADIENT_A_BLOCKS, 4));
         for (int a = 0; a < shape.adapters; a++) {
             for (const Slice &slice : slices(a, GRADIENT_A_RANKS, false)) {
-                for (int column = 0; column < shape.inputs && has_gradient(a); column += width) {
+                for (int turn = 0; turn < turns && has_gradient(a); turn++) {
                     plora_tile t = tile(a, 0, rows(a));
                     t.part = slice.part;
                     t.rank = slice.rank;
                     t.ranks = slice.ranks;
-                    t.column = column;
-                    t.columns = std::min(width, shape.inputs - column);
+                    t.column = turn * GRADIENT_A_COLUMNS;
+                    t.columns = shape.inputs - t.column;
+                    t.turns = turns;
                     gradient_a_ranks = std::max(gradient_a_ranks, round_ranks(t.ranks));
                     lists[PLORA_GRADIENT_A].push_back(t);
                 }
@@ -247,14 +237,6 @@ struct Planner {
         return cost;
     }
 
-    int gradient_b_slices() const {
-        int count = 0;
-        for (int a = 0; a < shape.adapters; a++) {
-            if (has_gradient(a)) count += (int)slices(a, GRADIENT_B_RANKS, true).size();
-        }
-        return count;
-    }
-
     int gradient_b_steps(const Slice &slice) const {
         return divide_up(shape.part_to[slice.part] - shape.part_from[slice.part], GRADIENT_B_COLUMNS);
     }
@@ -267,7 +249,6 @@ struct Planner {
         }
         int blocks = device.multiprocessors * (gradient_b_ranks > 32 ? 2 : 3);
         int64_t share = std::max<int64_t>(1, gradient_b_cost_of_all() / blocks);
-        gradient_b_cluster = cluster(blocks / std::max(1, gradient_b_slices()));
         for (int a = 0; a < shape.adapters; a++) {
             for (const Slice &slice : slices(a, GRADIENT_B_RANKS, true)) {
                 if (has_gradient(a)) {
@@ -291,24 +272,18 @@ struct Planner {
         int columns = shape.part_to[slice.part] - t.part_column;
         int steps = gradient_b_steps(slice);
         int64_t wanted = (gradient_b_cost(a, slice) * steps + share - 1) / share;
-        int width = divide_up(steps, (int)std::min<int64_t>(steps, std::max<int64_t>(1, wanted)));
-        if (gradient_b_cluster > 1) {  // rather one cluster than sums of several
-            int64_t clusters = std::max<int64_t>(1, wanted / gradient_b_cluster);
-            width = divide_up(steps, (int)std::min<int64_t>(steps, clusters * gradient_b_cluster));
-        }
-        width *= GRADIENT_B_COLUMNS;
-        int spans = divide_up(divide_up(columns, width), gradient_b_cluster) * gradient_b_cluster;
-        int sums = spans / gradient_b_cluster;
-        if (sums > 1 && t.rows > 0) {
+        int spans = divide_up(steps, divide_up(steps, (int)std::min<int64_t>(steps, std::max<int64_t>(1, wanted))));
+        if (spans > 1 && t.rows > 0) {
             t.partial = partial_elements;
-            partial_elements += t.split_stride * sums;
-            reduce(PLORA_GRADIENT_REDUCE, t, sums);
+            partial_elements += t.split_stride * spans;
+            reduce(PLORA_GRADIENT_REDUCE, t, spans);
         }
         for (int span = 0; span < spans; span++) {
             plora_tile s = t;
-            s.column = t.part_column + std::min(span * width, columns);
-            s.columns = std::min(width, t.part_column + columns - s.column);
-            s.partial = t.partial < 0 ? -1 : t.partial + span / gradient_b_cluster * t.split_stride;
+            s.column = t.part_column + span * GRADIENT_B_COLUMNS;
+            s.columns = t.part_column + columns - s.column;
+            s.turns = spans;
+            s.partial = t.partial < 0 ? -1 : t.partial + span * t.split_stride;
             s.splits = rows_held(a, slice);
             lists[PLORA_GRADIENT_B].push_back(s);
         }
@@ -329,6 +304,7 @@ struct Planner {
             bool alone = shape.adapter_starts[a + 1] >= std::min(row + ROWS, all_rows());
             owners.push_back(alone ? a : -1);
             if (!alone) mixed(a, row, std::min(row + ROWS, all_rows()));
+            mixed_rows += alone ? 0 : ROWS;
         }
         owners.push_back(-1);
         for (int row = 0; row < all_rows(); row += LINEAR_ROWS) {
@@ -338,6 +314,13 @@ struct Planner {
             }
             linear_backward_steps = std::max(linear_backward_steps, steps_of_last_block(0, shape.outputs));
         }
+    }
+
+    // Whether the frozen product in the same kernel is faster: where its tiles, two of which go to a cluster, keep half of the
+    // device busy, and few rows get their low-rank terms afterwards. (Measured on an H100.)
+    bool linear_pays(int columns) const {
+        int64_t clusters = (int64_t)divide_up(all_rows(), 2 * LINEAR_ROWS) * divide_up(columns, LINEAR_COLUMNS);
+        return device.compute_capability == 90 && clusters * 4 >= device.multiprocessors && mixed_rows * 4 <= all_rows();
     }
 
     // Steps over the low-rank columns that a tile of the last block needs for output columns from .. to - 1.
@@ -397,15 +380,13 @@ struct Planner {
         }
     }
 
-    // Most work first; clusters stay together.
-    void sort(int list, int cluster) {
-        auto work = [](const plora_tile &t) { return (int64_t)(t.rows + t.ranks) * t.columns; };
-        std::vector<plora_tile> &tiles = lists[list], sorted;
-        std::vector<size_t> order(tiles.size() / (size_t)cluster);
-        for (size_t i = 0; i < order.size(); i++) order[i] = i * (size_t)cluster;
-        std::stable_sort(order.begin(), order.end(), [&](size_t l, size_t r) { return work(tiles[l]) > work(tiles[r]); });
-        for (size_t first : order) sorted.insert(sorted.end(), tiles.begin() + (long)first, tiles.begin() + (long)first + cluster);
-        tiles = sorted;
+    void sort() {
+        auto work = [](const plora_tile &t) { return (int64_t)(t.rows + t.ranks) * t.columns / t.turns; };
+        for (int list : {PLORA_SHRINK, PLORA_GRADIENT_B, PLORA_GRADIENT_A}) {
+            std::stable_sort(lists[list].begin(), lists[list].end(), [&](const plora_tile &l, const plora_tile &r) {
+                return work(l) > work(r);
+            });
+        }
     }
 
     // Forward and backward share the workspace: partial sums, and S's gradient in backward.
@@ -419,9 +400,7 @@ struct Planner {
         gradient_a();
         linear();
         partial_elements = std::max(partial_elements, forward);
-        sort(PLORA_SHRINK, shrink_cluster);
-        sort(PLORA_GRADIENT_B, gradient_b_cluster);
-        sort(PLORA_GRADIENT_A, 1);
+        sort();
     }
 };
 
@@ -473,8 +452,8 @@ int plora_lora_make_plan(
     plan->gradient_b_ranks = planner.gradient_b_ranks;
     plan->gradient_b_shared = planner.gradient_b_shared;
     plan->drops = std::any_of(shape->drops, shape->drops + shape->adapters * shape->parts, [](int32_t d) { return d != 0; });
-    plan->shrink_cluster = planner.shrink_cluster;
-    plan->gradient_b_cluster = planner.gradient_b_cluster;
+    plan->linear = planner.linear_pays(shape->outputs);
+    plan->linear_backward = planner.linear_pays(shape->inputs) && !plan->drops;
     plan->linear_steps = planner.linear_steps;
     plan->linear_backward_steps = planner.linear_backward_steps;
     plan->low_rank_elements = planner.low_rank_elements;

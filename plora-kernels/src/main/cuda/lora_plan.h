@@ -21,6 +21,7 @@ constexpr int expand_stages(int depth) { return depth >= 64 ? 2 : 3; }  // steps
 
 constexpr int GRADIENT_A_COLUMNS = 128;
 constexpr int GRADIENT_A_STAGES = 3;
+constexpr double GRADIENT_A_BLOCKS = 2.5;  // of a multiprocessor
 constexpr int GRADIENT_A_RANKS = 64;
 
 constexpr int GRADIENT_B_COLUMNS = 64; // columns of a step
@@ -32,8 +33,6 @@ constexpr int LINEAR_COLUMNS = 256;  // of a tile
 constexpr int LINEAR_DEPTH = 64;     // of a step of a sum
 constexpr int SLICE_RANKS = 16;
 constexpr int MIXED_COLUMNS = 4 * EXPAND_COLUMNS;
-
-constexpr int MAX_CLUSTER = 8;  // blocks
 
 constexpr int REDUCE_ELEMENTS = 1024;  // of a tile, one quad a thread
 

@@ -1,16 +1,15 @@
 // S = scale drop(X) A^T, and what adds up partial sums of S and dS.
 #include "lora.cuh"
 
-#ifndef PLORA_EMULATE
-#include "hopper.cuh"
-#endif
-
 namespace plora {
 namespace {
 
+// Columns from the tile's first one to those of a step.
+__device__ int shrink_column(const plora_tile &t, int step) { return step * t.turns * SHRINK_DEPTH; }
+
 __device__ void shrink_load_x(const LoraArguments &g, const plora_tile &t, bf16 *x_tile, int step) {
-    const bf16 *from = g.x + (int64_t)t.row * g.inputs + t.column + step * SHRINK_DEPTH;
-    int columns = t.columns - step * SHRINK_DEPTH;
+    const bf16 *from = g.x + (int64_t)t.row * g.inputs + t.column + shrink_column(t, step);
+    int columns = t.columns - shrink_column(t, step);
     copy_tile_async<ROWS, SHRINK_DEPTH, SHRINK_THREADS>(x_tile, from, g.inputs, [&](int row, int chunk) {
         return row < t.rows && chunk * CHUNK < columns ? 16 : 0;
     });
@@ -24,7 +23,7 @@ struct ShrinkColumn {
 
 template <int N>
 __device__ void shrink_load_a(const plora_tile &t, const ShrinkColumn *low_rank_columns, bf16 *a_tile, int step) {
-    int column = t.column + step * SHRINK_DEPTH, columns = t.columns - step * SHRINK_DEPTH;
+    int column = t.column + shrink_column(t, step), columns = t.columns - shrink_column(t, step);
     each_chunk<N, SHRINK_DEPTH, SHRINK_THREADS>(a_tile, [&](bf16 *at, int row, int chunk) {
         const bf16 *a_row = low_rank_columns[row].a;
         bool valid = a_row != nullptr && chunk * CHUNK < columns;
@@ -48,29 +47,6 @@ __device__ void shrink_multiply(float (&sums)[N / 8][4], bf16 *x_tile, bf16 *a_t
     }
 }
 
-#if defined(PLORA_HOPPER)
-
-// The same for blocks of a cluster that have parts of one sum: they are added where they are made.
-template <int N>
-__device__ void shrink_store_in_cluster(
-    const LoraArguments &g, const plora_tile &t, const Mask &mask, const ShrinkColumn *low_rank_columns, float (&sums)[N / 8][4]) {
-    float *mine = (float *)shared_memory();  // (ROWS, N)
-    __syncthreads();
-#pragma unroll
-    for (int half = 0; half < 2; half++) {
-        float *row = mine + (threadIdx.x / 32 * 16 + fragment_row() + half * 8) * N;
-#pragma unroll
-        for (int n = 0; n < N; n += 8) {
-            int column = n + fragment_column();
-            row[column] = sums[n / 8][half * 2] * (mask.keep_scale * low_rank_columns[column].scale);
-            row[column + 1] = sums[n / 8][half * 2 + 1] * (mask.keep_scale * low_rank_columns[column + 1].scale);
-        }
-    }
-    add_in_cluster(mine, ROWS * N, [&](int at, const float4 &sum) { put_low_rank(g.low_rank, g.partials, t, at / N, at % N, sum); });
-}
-
-#endif
-
 template <int N>
 __device__ void shrink_store(
     const LoraArguments &g, const plora_tile &t, const Mask &mask, const ShrinkColumn *low_rank_columns, float (&sums)[N / 8][4]) {
@@ -93,7 +69,7 @@ __device__ void shrink_store(
     }
 }
 
-template <int N, bool CLUSTER>
+template <int N>
 __device__ void shrink_tile(const LoraArguments &g, const plora_tile &t) {
     constexpr int X = ROWS * SHRINK_DEPTH, STAGE = X + N * SHRINK_DEPTH;
     bf16 *stages = (bf16 *)shared_memory();
@@ -106,7 +82,7 @@ __device__ void shrink_tile(const LoraArguments &g, const plora_tile &t) {
         if (term != nullptr) low_rank_columns[n] = {(const bf16 *)term->a + (int64_t)rank * g.inputs, term->scale};
     }
     Mask mask = mask_of(g, terms, t.part);
-    int steps = divide_up(t.columns, SHRINK_DEPTH);
+    int steps = divide_up(t.columns, t.turns * SHRINK_DEPTH);
     float sums[N / 8][4] = {};
     auto load = [&](int step) {
         bf16 *stage = stages + step % SHRINK_STAGES * STAGE;
@@ -123,33 +99,26 @@ __device__ void shrink_tile(const LoraArguments &g, const plora_tile &t) {
         bf16 *stage = stages + step % SHRINK_STAGES * STAGE;
         copy_wait<SHRINK_STAGES - 2>();
         if (mask.threshold != 0) {
-            drop_tile<SHRINK_DEPTH, SHRINK_THREADS>(g, t, mask, stage, 0, t.column + step * SHRINK_DEPTH);
+            drop_tile<SHRINK_DEPTH, SHRINK_THREADS>(g, t, mask, stage, 0, t.column + shrink_column(t, step));
         }
         __syncthreads();
         load(step + SHRINK_STAGES - 1);
         shrink_multiply<N>(sums, stage, stage + X);
     }
     copy_wait<0>();
-#if defined(PLORA_HOPPER)
-    if (CLUSTER) {
-        shrink_store_in_cluster<N>(g, t, mask, low_rank_columns, sums);
-        return;
-    }
-#endif
     shrink_store<N>(g, t, mask, low_rank_columns, sums);
 }
 
-template <bool CLUSTER>
 __global__ void __launch_bounds__(SHRINK_THREADS, 4) shrink_kernel(LoraArguments g) {
     const plora_tile t = g.tiles[blockIdx.x];
     if (t.ranks <= 16) {
-        shrink_tile<16, CLUSTER>(g, t);
+        shrink_tile<16>(g, t);
     } else if (t.ranks <= 32) {
-        shrink_tile<32, CLUSTER>(g, t);
+        shrink_tile<32>(g, t);
     } else if (t.ranks <= 64) {
-        shrink_tile<64, CLUSTER>(g, t);
+        shrink_tile<64>(g, t);
     } else {
-        shrink_tile<128, CLUSTER>(g, t);
+        shrink_tile<128>(g, t);
     }
 }
 
@@ -192,7 +161,6 @@ int plora_lora_shrink(
     g.low_rank = (bf16 *)low_rank;
     int stage = (ROWS + plan->shrink_ranks) * SHRINK_DEPTH * 2;
     int shared = SHRINK_STAGES * stage + plan->shrink_ranks * (int)sizeof(ShrinkColumn);
-    auto kernel = plan->shrink_cluster > 1 ? shrink_kernel<true> : shrink_kernel<false>;
-    PLORA_TRY(launch_clusters(kernel, plan->shrink_cluster, plan->count[PLORA_SHRINK], SHRINK_THREADS, shared, stream, g));
+    PLORA_TRY(launch(shrink_kernel, plan->count[PLORA_SHRINK], SHRINK_THREADS, shared, stream, g));
     return launch_reduce(plan, tiles, PLORA_SHRINK_REDUCE, g.partials, g.low_rank, stream);
 }

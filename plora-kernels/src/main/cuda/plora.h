@@ -127,7 +127,8 @@ typedef struct {
     int32_t row, rows;       /* rows of the batch */
     int32_t rank, ranks;     /* low-rank columns of the adapter, all parts side by side, each padded to 8 */
     int32_t part_rank;       /* the same column counted within the part */
-    int32_t column, columns; /* of the inputs or of the outputs */
+    int32_t column, columns; /* of the inputs or of the outputs; where blocks take turns, up to the end of all */
+    int32_t turns;           /* blocks that take turns at the steps along the columns, so that together they read whole rows */
     int32_t part_column;     /* first output column of the part */
     int32_t stride;          /* low-rank columns of the adapter */
     int32_t splits;          /* partial sums to add up; for gradient b, rows held at once */
@@ -168,9 +169,9 @@ typedef struct {
     int32_t gradient_a_ranks;  /* likewise */
     int32_t gradient_b_ranks;  /* likewise */
     int32_t gradient_b_shared; /* bytes that its blocks need */
-    int32_t shrink_cluster;    /* blocks that add up one sum where they make it, 1 for none */
-    int32_t gradient_b_cluster;
     int32_t drops;             /* whether any term has dropout */
+    int32_t linear;            /* whether plora_lora_linear is the fastest way, by measurement */
+    int32_t linear_backward;   /* whether plora_lora_linear_backward is */
     int32_t linear_steps;      /* most steps over 64 low-rank columns of a tile of plora_lora_linear */
     int32_t linear_backward_steps;
     int64_t low_rank_elements; /* bf16 elements of the buffer for S */
@@ -221,7 +222,8 @@ int plora_lora_gradient_ax(
     void *dx, int32_t accumulate, void *workspace, void *stream);
 
 /*
- * All of a projection with the frozen products in the kernels, on devices of compute capability 9.0. w: bf16 (outputs, inputs)
+ * All of a projection with the frozen products in the kernels, on devices of compute capability 9.0. The plan tells where that is
+ * faster than the calls above. w: bf16 (outputs, inputs)
  */
 
 /* y = x w^T + bias + low_rank b^T, low_rank = scale drop(x) a^T. Three launches, and one where several adapters share blocks of

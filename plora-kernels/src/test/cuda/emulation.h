@@ -178,7 +178,7 @@ inline void add_pair(float *to, float low, float high) {
 }
 
 template <typename... Parameters, typename... Arguments>
-int launch_clusters(void (*kernel)(Parameters...), int, int blocks, int threads, int shared, void *, Arguments... arguments) {
+int launch(void (*kernel)(Parameters...), int blocks, int threads, int shared, void *, Arguments... arguments) {
     auto call = [&] { kernel(static_cast<Parameters>(arguments)...); };
     emulation::run(blocks, threads, shared, [](void *context) { (*(decltype(call) *)context)(); }, &call);
     return PLORA_OK;

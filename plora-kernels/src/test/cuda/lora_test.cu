@@ -231,6 +231,20 @@ bool covers_once(const LoraCase &c, int list, int columns) {
     return std::all_of(written.begin(), written.end(), [](int n) { return n == 1; });
 }
 
+// Whether each low-rank column of each row is in one slice of plora_lora_linear, or the row is left for afterwards.
+bool takes_low_rank_once(const LoraCase &c) {
+    std::vector<int> taken((size_t)c.plan.low_rank_elements);
+    for (int list : {PLORA_LINEAR_SLICES, PLORA_MIXED_EXPAND}) {
+        for (int i = 0; i < c.plan.count[list]; i++) {
+            const plora_tile &t = c.tiles[(size_t)(c.plan.first[list] + i)];
+            for (int row = 0; row < t.rows && t.column == t.part_column; row++) {
+                for (int rank = 0; rank < t.ranks; rank++) taken[(size_t)(t.low_rank + row * t.stride + t.rank + rank)]++;
+            }
+        }
+    }
+    return std::all_of(taken.begin(), taken.end(), [](int n) { return n == 1; });
+}
+
 bool in(const LoraCase &c, int list, int tile) {
     return tile >= c.plan.first[list] && tile < c.plan.first[list] + c.plan.count[list];
 }
@@ -250,6 +264,7 @@ void test_lora_plan(Random &random, int shapes) {
         LoraCase c(random, random.chance(0.5), 400, 256);
         REQUIRE(covers_once(c, PLORA_EXPAND, c.outputs), "shape %d", i);
         REQUIRE(covers_once(c, PLORA_GRADIENT_X, c.inputs), "shape %d", i);
+        REQUIRE(takes_low_rank_once(c), "shape %d", i);
         for (int n = 0; n < c.plan.tiles; n++) {
             const plora_tile &t = c.tiles[(size_t)n];
             bool sums = in(c, PLORA_SHRINK_REDUCE, n) || in(c, PLORA_GRADIENT_REDUCE, n);
