@@ -294,8 +294,8 @@ int launch_gradient_b_hopper(const plora_lora_plan *plan, const LoraArguments &g
 
 int launch_gradient_a_hopper(const plora_lora_plan *plan, const LoraArguments &all, void *stream) {
     LoraArguments g = all;
-    g.tiles += plan->first[PLORA_GRADIENT_A];
-    return launch(gradient_a_kernel, plan->count[PLORA_GRADIENT_A], THREADS, GRADIENT_A_STAGES * A_STAGE * 2, stream, g);
+    g.tiles += plan->first[PLORA_LINEAR_GRADIENT_A];
+    return launch(gradient_a_kernel, plan->count[PLORA_LINEAR_GRADIENT_A], THREADS, GRADIENT_A_STAGES * A_STAGE * 2, stream, g);
 }
 
 }  // namespace plora

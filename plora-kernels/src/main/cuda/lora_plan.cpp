@@ -199,19 +199,26 @@ struct Planner {
             if (has_gradient(a)) others += (int64_t)slices(a, GRADIENT_A_RANKS, false).size();
         }
         int steps = divide_up(shape.inputs, GRADIENT_A_COLUMNS);
-        int turns = divide_up(steps, piece(steps, others, GRADIENT_A_BLOCKS, 4));
+        gradient_a_tiles(PLORA_GRADIENT_A, piece(steps, others, 1.75, 4), false);
+        gradient_a_tiles(PLORA_LINEAR_GRADIENT_A, piece(steps, others, 2.5, 4), true);
+    }
+
+    // Blocks of so many steps each, neighbouring ones or by turns. (By turns is faster alone, but not beside gradient x.)
+    void gradient_a_tiles(int list, int block_steps, bool by_turns) {
+        int blocks = divide_up(divide_up(shape.inputs, GRADIENT_A_COLUMNS), block_steps);
         for (int a = 0; a < shape.adapters; a++) {
             for (const Slice &slice : slices(a, GRADIENT_A_RANKS, false)) {
-                for (int turn = 0; turn < turns && has_gradient(a); turn++) {
+                for (int block = 0; block < blocks && has_gradient(a); block++) {
                     plora_tile t = tile(a, 0, rows(a));
                     t.part = slice.part;
                     t.rank = slice.rank;
                     t.ranks = slice.ranks;
-                    t.column = turn * GRADIENT_A_COLUMNS;
+                    t.column = block * (by_turns ? 1 : block_steps) * GRADIENT_A_COLUMNS;
                     t.columns = shape.inputs - t.column;
-                    t.turns = turns;
+                    if (!by_turns) t.columns = std::min(t.columns, block_steps * GRADIENT_A_COLUMNS);
+                    t.turns = by_turns ? blocks : 1;
                     gradient_a_ranks = std::max(gradient_a_ranks, round_ranks(t.ranks));
-                    lists[PLORA_GRADIENT_A].push_back(t);
+                    lists[list].push_back(t);
                 }
             }
         }
@@ -382,7 +389,7 @@ struct Planner {
 
     void sort() {
         auto work = [](const plora_tile &t) { return (int64_t)(t.rows + t.ranks) * t.columns / t.turns; };
-        for (int list : {PLORA_SHRINK, PLORA_GRADIENT_B, PLORA_GRADIENT_A}) {
+        for (int list : {PLORA_SHRINK, PLORA_GRADIENT_B, PLORA_GRADIENT_A, PLORA_LINEAR_GRADIENT_A}) {
             std::stable_sort(lists[list].begin(), lists[list].end(), [&](const plora_tile &l, const plora_tile &r) {
                 return work(l) > work(r);
             });

@@ -21,7 +21,6 @@ constexpr int expand_stages(int depth) { return depth >= 64 ? 2 : 3; }  // steps
 
 constexpr int GRADIENT_A_COLUMNS = 128;
 constexpr int GRADIENT_A_STAGES = 3;
-constexpr double GRADIENT_A_BLOCKS = 2.5;  // of a multiprocessor
 constexpr int GRADIENT_A_RANKS = 64;
 
 constexpr int GRADIENT_B_COLUMNS = 64; // columns of a step

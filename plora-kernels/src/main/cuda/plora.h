@@ -139,17 +139,18 @@ typedef struct {
 } plora_tile;
 
 enum {
-    PLORA_SHRINK,          /* S = scale drop(X) A^T, split along the inputs */
-    PLORA_SHRINK_REDUCE,   /* adds up its partial sums */
-    PLORA_EXPAND,          /* Y = S B^T */
-    PLORA_GRADIENT_B,      /* dB and dS, one pass over dY */
-    PLORA_GRADIENT_REDUCE, /* adds up the partial sums of dS */
-    PLORA_GRADIENT_X,      /* dX = mask(dS A) */
-    PLORA_GRADIENT_A,      /* dA = dS^T drop(X) */
-    PLORA_LINEAR_BLOCKS,   /* for plora_lora_linear: 128 rows and one part: which slices (rank: the first, ranks: how many) */
-    PLORA_LINEAR_SLICES,   /* 16 low-rank columns of one part, for rows in blocks of 64 that belong to one adapter */
-    PLORA_MIXED_EXPAND,    /* EXPAND, of all other rows */
-    PLORA_MIXED_GRADIENT_X,
+    PLORA_SHRINK,            /* S = scale drop(X) A^T, split along the inputs */
+    PLORA_SHRINK_REDUCE,     /* adds up its partial sums */
+    PLORA_EXPAND,            /* Y = S B^T */
+    PLORA_GRADIENT_B,        /* dB and dS, one pass over dY */
+    PLORA_GRADIENT_REDUCE,   /* adds up the partial sums of dS */
+    PLORA_GRADIENT_X,        /* dX = mask(dS A) */
+    PLORA_GRADIENT_A,        /* dA = dS^T drop(X) */
+    PLORA_LINEAR_BLOCKS,     /* of plora_lora_linear: 128 rows and one part: its slices (rank: the first, ranks: how many) */
+    PLORA_LINEAR_SLICES,     /* 16 low-rank columns of one part, for rows in blocks of 64 that belong to one adapter */
+    PLORA_LINEAR_GRADIENT_A, /* GRADIENT_A, beside the product of plora_lora_linear_backward */
+    PLORA_MIXED_EXPAND,      /* EXPAND, of all other rows */
+    PLORA_MIXED_GRADIENT_X,  /* GRADIENT_X, of all other rows */
     PLORA_LISTS
 };
 
