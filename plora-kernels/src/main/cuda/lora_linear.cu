@@ -6,7 +6,9 @@
 // Each tile's sum over the inputs (outputs in backward) goes on over the low-rank columns of the tile's rows, so that low-rank
 // terms take no pass over Y and dX of their own. A tile is 128 x 256, two warpgroups of 64 rows; two blocks one below the other
 // form a cluster and each loads half of the right operand for both. One warp loads operands by tensor copies, three warps the
-// low-rank columns, which lie in many places, four stages ahead of the products; blocks stay and take tile after tile.
+// low-rank columns, which lie in many places, four stages ahead of the products; blocks stay and take tile after tile. Copies and
+// products start beside the kernel that completes S: only who loads S waits for it.
+//
 // Blocks of 64 rows that several adapters share get their low-rank terms afterwards, added by the kernels of lora.cu: in one
 // product with another adapter's weights, a NaN there would pass over.
 #ifndef PLORA_EMULATE
@@ -59,8 +61,8 @@ struct Slice {
 
 struct Shared {
     uint64_t full[STAGES], empty[STAGES];
-    uint64_t granted[STAGES];  // by turns of steps over low-rank columns: their stage is free
-    uint32_t held[STAGES];  // of steps over low-rank columns: first and end of the slices for each warpgroup, a byte each
+    uint64_t granted[STAGES];  // counting steps over low-rank columns alone: the stage of one is free
+    uint32_t held[STAGES];     // of a step over low-rank columns: first and end of each warpgroup's slices, a byte each
     Slice slices[HELD_SLICES];
 };
 
@@ -360,7 +362,8 @@ __device__ void store(const Arguments &g, bf16 *staged, float (&sums)[128], int 
     __syncwarp();
 }
 
-// Takes steps of the frozen product up to one, and gives stages back when they have been read.
+// Takes `count` steps of the frozen product, and gives stages back when they have been read. add: 0 before the tile's first
+// product, which overwrites the sums.
 template <bool BACKWARD>
 __device__ void multiply_steps(float (&sums)[128], bf16 *stages, Shared &shared, Turn &turn, int half, int count, int &add) {
     constexpr int ALONG = BACKWARD ? 128 : 2;  // 16 further along the sum of the right operand

@@ -3,13 +3,13 @@
 //
 // base: the frozen layer alone, y = x W^T and dx = dy W. packed: the same and the low-rank terms, forward and backward, the
 // fastest of in order (low-rank terms first), at once (frozen products beside shrink and gradient b on a second stream, enqueued
-// before or after them) and one kernel (plora_lora_linear and its backward). Gradients are overwritten, as the first micro-batch of a step does and as the baselines do;
-// adding: they are added to. lora: the low-rank terms alone. Bytes: what packed moves more than base if each operand moves once
-// in each pass that needs it, in the order that is fastest; fraction: those bytes over the time that packed takes more, to the
-// measured copy bandwidth. No dropout, as in the baselines.
+// before or after them) and one kernel (plora_lora_linear and its backward). Gradients are overwritten, as the first micro-batch
+// of a step does and as the baselines do; adding: they are added to. lora: the low-rank terms alone. Bytes: what packed moves more
+// than base if each operand moves once in each pass that needs it, in the order that is fastest; fraction: those bytes over the
+// time that packed takes more, to the measured copy bandwidth. No dropout, as in the baselines.
 //
-// `lora_bench PATH calls CASES` times each call alone, `lora_bench PATH once CASES` runs plora_lora_linear and its backward once,
-// for a profiler.
+// `lora_bench PATH calls CASES` times each call alone, [once with a cold L2 cache, repeated in a graph]; `lora_bench PATH once
+// CASES` runs plora_lora_linear and its backward once, for a profiler.
 #include <memory>
 
 #include "bench.h"
@@ -187,9 +187,7 @@ void measure(Bench &bench, plora_blas *blas, const Case &c, double bandwidth) {
         beside.fork(s), layer.gradient_b(false, beside.stream), layer.frozen_backward(blas, 0, s), beside.join(s);
         layer.gradient_ax(false, true, s);
     };
-    auto one_kernel = [&](Stream s) {
-        layer.linear(s), layer.linear_backward(false, s);
-    };
+    auto one_kernel = [&](Stream s) { layer.linear(s), layer.linear_backward(false, s); };
     auto t = bench.compare(
         {base, in_order, at_once, low_rank_first, adding, forward, [&](Stream s) { backward(s, false); }, one_kernel}, 15, 10);
     int best = 1;
@@ -201,8 +199,8 @@ void measure(Bench &bench, plora_blas *blas, const Case &c, double bandwidth) {
     printf(", \"in\": %d, \"out\": %d, \"base\": %.4f, \"base_graph\": %.4f, \"packed\": %.4f, \"packed_graph\": %.4f, "
            "\"ratio_graph\": %.3f, \"order\": \"%s\", ",
            c.inputs, c.outputs, t[0].plain, t[0].graph, t[best].plain, t[best].graph, t[best].graph / t[0].graph, names[best]);
-    printf("\"in_order_graph\": %.4f, \"at_once_graph\": %.4f, \"low_rank_first_graph\": %.4f, \"one_kernel_graph\": %.4f, \"in_order_adding_graph\": %.4f, "
-           "\"lora_forward_graph\": %.4f, \"lora_backward_graph\": %.4f, \"bytes\": %.0f, \"fraction\": %.3f}\n",
+    printf("\"in_order_graph\": %.4f, \"at_once_graph\": %.4f, \"low_rank_first_graph\": %.4f, \"one_kernel_graph\": %.4f, "
+           "\"in_order_adding_graph\": %.4f, \"lora_forward_graph\": %.4f, \"lora_backward_graph\": %.4f, \"bytes\": %.0f, \"fraction\": %.3f}\n",
            t[1].graph, t[2].graph, t[3].graph, t[7].graph, t[4].graph, t[5].graph, t[6].graph, layer.bytes(best == 7),
            layer.bytes(best == 7) / bandwidth / extra);
     fflush(stdout);
@@ -213,7 +211,8 @@ void measure_calls(Bench &bench, plora_blas *blas, const Case &c) {
     Random random(1);
     Layer layer(c, random);
     using Stream = cudaStream_t;
-    const char *names[] = {"frozen", "frozen_backward", "linear", "linear_backward", "shrink", "expand", "gradient_b", "gradient_ax", "gradient_a"};
+    const char *names[] = {"frozen", "frozen_backward", "linear",      "linear_backward", "shrink",
+                           "expand", "gradient_b",      "gradient_ax", "gradient_a"};
     auto t = bench.compare(
         {[&](Stream s) { layer.frozen(blas, 0, s); }, [&](Stream s) { layer.frozen_backward(blas, 0, s); },
          [&](Stream s) { layer.linear(s); }, [&](Stream s) { layer.linear_backward(false, s); },

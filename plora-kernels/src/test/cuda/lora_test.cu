@@ -1,7 +1,13 @@
 // Packed LoRA against plain loops in double precision.
+#include <map>
+
 #include "lora_case.h"
+#include "lora_plan.h"
 
 namespace {
+
+using plora::GRADIENT_A_COLUMNS;
+using plora::SHRINK_DEPTH;
 
 uint64_t mix(uint64_t z) {
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
@@ -245,6 +251,23 @@ bool takes_low_rank_once(const LoraCase &c) {
     return std::all_of(taken.begin(), taken.end(), [](int n) { return n == 1; });
 }
 
+// Whether the tiles of a list, which take steps of a width along the inputs, some by turns, cover all low-rank columns once. Those
+// of shrink have rows of their own, others all rows of an adapter.
+bool takes_inputs_once(const LoraCase &c, int list, int width) {
+    std::map<std::vector<int>, std::vector<int>> taken;  // by adapter, first row and first low-rank column
+    for (int i = 0; i < c.plan.count[list]; i++) {
+        const plora_tile &t = c.tiles[(size_t)(c.plan.first[list] + i)];
+        std::vector<int> &columns = taken[{t.adapter, t.row, t.rank}];
+        columns.resize((size_t)c.inputs);
+        for (int step = 0; step < t.columns; step += t.turns * width) {
+            for (int column = step; column < std::min(step + width, t.columns); column++) columns[(size_t)(t.column + column)]++;
+        }
+    }
+    return std::all_of(taken.begin(), taken.end(), [](const auto &of) {
+        return std::all_of(of.second.begin(), of.second.end(), [](int n) { return n == 1; });
+    });
+}
+
 bool in(const LoraCase &c, int list, int tile) {
     return tile >= c.plan.first[list] && tile < c.plan.first[list] + c.plan.count[list];
 }
@@ -265,6 +288,9 @@ void test_lora_plan(Random &random, int shapes) {
         REQUIRE(covers_once(c, PLORA_EXPAND, c.outputs), "shape %d", i);
         REQUIRE(covers_once(c, PLORA_GRADIENT_X, c.inputs), "shape %d", i);
         REQUIRE(takes_low_rank_once(c), "shape %d", i);
+        REQUIRE(takes_inputs_once(c, PLORA_SHRINK, SHRINK_DEPTH), "shape %d", i);
+        REQUIRE(takes_inputs_once(c, PLORA_GRADIENT_A, GRADIENT_A_COLUMNS), "shape %d", i);
+        REQUIRE(takes_inputs_once(c, PLORA_LINEAR_GRADIENT_A, GRADIENT_A_COLUMNS), "shape %d", i);
         for (int n = 0; n < c.plan.tiles; n++) {
             const plora_tile &t = c.tiles[(size_t)n];
             bool sums = in(c, PLORA_SHRINK_REDUCE, n) || in(c, PLORA_GRADIENT_REDUCE, n);
