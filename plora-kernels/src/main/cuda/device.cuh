@@ -30,7 +30,7 @@ __host__ __device__ constexpr T divide_up(T a, T b) {
 #ifndef PLORA_EMULATE
 
 __device__ inline char *shared_memory() {
-    extern __shared__ __align__(128) char dynamic[];
+    extern __shared__ __align__(1024) char dynamic[];
     return dynamic;
 }
 
@@ -84,6 +84,15 @@ __device__ inline void wait_for_previous() {
 #if __CUDA_ARCH__ >= 900
     asm volatile("griddepcontrol.launch_dependents;");
     asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+
+// The same in the other order: once the next kernel of the stream runs, those before this one have ended, so that it may read
+// what this one was given before it waits itself.
+__device__ inline void wait_for_previous_first() {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.wait;" ::: "memory");
+    asm volatile("griddepcontrol.launch_dependents;");
 #endif
 }
 

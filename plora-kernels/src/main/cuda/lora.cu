@@ -1,9 +1,9 @@
 // Packed LoRA: the low-rank terms of all adapters of a group in a fixed number of launches.
 //
-// Forward   S = drop(X) A^T              shrink, split along the inputs, then a sum of the partial results
-//           Y (+)= bias + scale S B^T    expand
-// Backward  dB += scale dY^T S and       gradient b: both from one pass over dY, dS split along the outputs
-//           dS = scale dY B
+// Forward   S = scale drop(X) A^T        shrink, split along the inputs, then a sum of the partial results
+//           Y (+)= bias + S B^T          expand
+// Backward  dB += dY^T S and             gradient b: both from one pass over dY, dS split along the outputs
+//           dS = scale dY B              (the gradient of S without its scale, which has both A and X behind it)
 //           dX = mask(dS A)              gradient x, and in the same launch
 //           dA += dS^T drop(X)           gradient a
 // (PLoRA, appendix C.) The cost is memory traffic, so each kernel streams its large operand through shared memory once,
@@ -11,195 +11,12 @@
 // cut into pieces, each has its own place in the workspace and the pieces are added in order; an element of a gradient gets
 // its sums from one thread (on sm_90 by reductions in L2, which nobody waits for): the same bits every time. Rows outside a
 // segment are zeros in shared memory, so nothing passes from one adapter to another.
-#include "device.cuh"
-#include "lora_plan.h"
+#include "lora.h"
+
+#include "lora.cuh"
 
 namespace plora {
 namespace {
-
-struct Arguments {
-    const plora_tile *tiles;
-    const plora_term *terms;  // (adapters, parts)
-    const int64_t *keys;      // (T) or null
-    const bf16 *x;            // (T, inputs)
-    const bf16 *dy;           // (T, outputs)
-    bf16 *low_rank;           // S; forward writes it
-    bf16 *low_rank_gradient;  // dS
-    bf16 *out;                // y or dx; `accumulate`: added to
-    const bf16 *bias;         // (outputs) or null
-    float *partials;
-    int accumulate;
-    int parts;
-    int inputs;
-    int outputs;
-};
-
-__device__ const plora_term *adapter_terms(const Arguments &g, const plora_tile &t) { return g.terms + t.adapter * g.parts; }
-
-// The term and the rank within it of an adapter's low-rank column; null where the column is padding.
-__device__ const plora_term *term_at(const plora_term *terms, int parts, int column, int &rank) {
-    int part = 0;
-    for (; part < parts - 1; part++) {
-        int width = (terms[part].rank + 7) / 8 * 8;
-        if (column < width) break;
-        column -= width;
-    }
-    rank = column;
-    return column < terms[part].rank ? terms + part : nullptr;
-}
-
-// The mask of a tile that lies within one part.
-struct Mask {
-    uint32_t threshold;  // 0: nothing is dropped
-    int module;
-    float keep_scale;
-};
-
-__device__ Mask mask_of(const Arguments &g, const plora_term *terms, int part) {
-    if (part < 0 || g.keys == nullptr || terms[part].drop_threshold == 0) return {0, 0, 1.0f};
-    return {terms[part].drop_threshold, terms[part].module, terms[part].keep_scale};
-}
-
-// ---- shrink ----
-
-__device__ void shrink_load_x(const Arguments &g, const plora_tile &t, bf16 *x_tile, int step) {
-    const bf16 *from = g.x + (int64_t)t.row * g.inputs + t.column + step * SHRINK_DEPTH;
-    int columns = t.columns - step * SHRINK_DEPTH;
-    copy_tile_async<ROWS, SHRINK_DEPTH, SHRINK_THREADS>(x_tile, from, g.inputs, [&](int row, int chunk) {
-        return row < t.rows && chunk * CHUNK < columns ? 16 : 0;
-    });
-}
-
-template <int N>
-__device__ void shrink_load_a(const plora_tile &t, const bf16 *const *a_rows, bf16 *a_tile, int step) {
-    int column = t.column + step * SHRINK_DEPTH, columns = t.columns - step * SHRINK_DEPTH;
-    each_chunk<N, SHRINK_DEPTH, SHRINK_THREADS>(a_tile, [&](bf16 *at, int row, int chunk) {
-        const bf16 *a_row = a_rows[row];
-        bool valid = a_row != nullptr && chunk * CHUNK < columns;
-        copy_async(at, a_row + column + chunk * CHUNK, valid ? 16 : 0);
-    });
-}
-
-// Masks the chunks that this thread copied, of a tile at (row, column).
-template <int COLUMNS, int THREAD_COUNT>
-__device__ void drop_tile(const Arguments &g, const plora_tile &t, const Mask &mask, bf16 *x_tile, int row0, int column) {
-    int quad = (column + (int)threadIdx.x % (COLUMNS / CHUNK) * CHUNK) / 4;
-    uint64_t first = column_key(mask.module, quad), second = column_key(mask.module, quad + 1);
-    each_chunk<ROWS, COLUMNS, THREAD_COUNT>(x_tile, [&](bf16 *at, int row, int) {
-        if (row0 + row < t.rows) {
-            *(uint4 *)at = drop(*(uint4 *)at, (uint64_t)g.keys[t.row + row0 + row], first, second, mask.threshold);
-        }
-    });
-}
-
-template <int N>
-__device__ void shrink_multiply(float (&sums)[N / 8][4], bf16 *x_tile, bf16 *a_tile) {
-    int slab = threadIdx.x / 32 * 16;
-#pragma unroll
-    for (int k = 0; k < SHRINK_DEPTH; k += 16) {
-        uint32_t left[4], right[4];
-        load_left<SHRINK_DEPTH>(left, x_tile, slab, k);
-#pragma unroll
-        for (int n = 0; n < N; n += 16) {
-            load_right<SHRINK_DEPTH>(right, a_tile, n, k);
-            multiply(sums[n / 8], left, right[0], right[1]);
-            multiply(sums[n / 8 + 1], left, right[2], right[3]);
-        }
-    }
-}
-
-template <int N>
-__device__ void shrink_store(const Arguments &g, const plora_tile &t, const Mask &mask, float (&sums)[N / 8][4]) {
-#pragma unroll
-    for (int half = 0; half < 2; half++) {
-        int row = threadIdx.x / 32 * 16 + fragment_row() + half * 8;
-#pragma unroll
-        for (int n = 0; n < N; n += 8) {
-            int column = n + fragment_column();
-            if (row < t.rows && column < t.ranks) {
-                float low = sums[n / 8][half * 2] * mask.keep_scale;
-                float high = sums[n / 8][half * 2 + 1] * mask.keep_scale;
-                if (t.partial < 0) {
-                    *(uint32_t *)(g.low_rank + t.low_rank + (int64_t)row * t.stride + t.rank + column) = pack(low, high);
-                } else {
-                    *(float2 *)(g.partials + t.partial + row * t.ranks + column) = {low, high};
-                }
-            }
-        }
-    }
-}
-
-template <int N>
-__device__ void shrink_tile(const Arguments &g, const plora_tile &t) {
-    constexpr int X = ROWS * SHRINK_DEPTH, STAGE = X + N * SHRINK_DEPTH;
-    bf16 *stages = (bf16 *)shared_memory();
-    const bf16 **a_rows = (const bf16 **)(stages + SHRINK_STAGES * STAGE);
-    const plora_term *terms = adapter_terms(g, t);
-    for (int n = threadIdx.x; n < N; n += SHRINK_THREADS) {
-        int rank;
-        const plora_term *term = n < t.ranks ? term_at(terms, g.parts, t.rank + n, rank) : nullptr;
-        a_rows[n] = term == nullptr ? nullptr : (const bf16 *)term->a + (int64_t)rank * g.inputs;
-    }
-    Mask mask = mask_of(g, terms, t.part);
-    int steps = divide_up(t.columns, SHRINK_DEPTH);
-    float sums[N / 8][4] = {};
-    auto load = [&](int step) {
-        bf16 *stage = stages + step % SHRINK_STAGES * STAGE;
-        if (step < steps) {
-            shrink_load_x(g, t, stage, step);
-            shrink_load_a<N>(t, a_rows, stage + X, step);
-        }
-        copy_commit();
-    };
-    __syncthreads();
-    wait_for_previous();
-    for (int step = 0; step < SHRINK_STAGES - 1; step++) load(step);
-    for (int step = 0; step < steps; step++) {
-        bf16 *stage = stages + step % SHRINK_STAGES * STAGE;
-        copy_wait<SHRINK_STAGES - 2>();
-        if (mask.threshold != 0) {
-            drop_tile<SHRINK_DEPTH, SHRINK_THREADS>(g, t, mask, stage, 0, t.column + step * SHRINK_DEPTH);
-        }
-        __syncthreads();
-        load(step + SHRINK_STAGES - 1);
-        shrink_multiply<N>(sums, stage, stage + X);
-    }
-    copy_wait<0>();
-    shrink_store<N>(g, t, mask, sums);
-}
-
-__global__ void __launch_bounds__(SHRINK_THREADS, 4) shrink_kernel(Arguments g) {
-    const plora_tile t = g.tiles[blockIdx.x];
-    if (t.ranks <= 16) {
-        shrink_tile<16>(g, t);
-    } else if (t.ranks <= 32) {
-        shrink_tile<32>(g, t);
-    } else if (t.ranks <= 64) {
-        shrink_tile<64>(g, t);
-    } else {
-        shrink_tile<128>(g, t);
-    }
-}
-
-// Adds the partial sums of S or dS in order.
-__global__ void __launch_bounds__(THREADS) reduce_kernel(const plora_tile *tiles, const float *partials, bf16 *low_rank) {
-    const plora_tile t = tiles[blockIdx.x];
-    wait_for_previous();
-    int quads = t.ranks / 4;
-    for (int i = threadIdx.x; i < t.rows * quads; i += THREADS) {
-        int row = i / quads;
-        int column = i % quads * 4;
-        const float *from = partials + t.partial + (int64_t)row * t.ranks + column;
-        float4 sum = *(const float4 *)from;
-#pragma unroll 8
-        for (int split = 1; split < t.splits; split++) {
-            float4 more = *(const float4 *)(from + split * t.split_stride);
-            sum = {sum.x + more.x, sum.y + more.y, sum.z + more.z, sum.w + more.w};
-        }
-        uint2 pair = {pack(sum.x, sum.y), pack(sum.z, sum.w)};
-        *(uint2 *)(low_rank + t.low_rank + (int64_t)row * t.stride + t.rank + column) = pair;
-    }
-}
 
 // ---- expand: out = S B^T, or dS A, where the operand lies the other way and parts may have masks ----
 
@@ -217,7 +34,7 @@ constexpr int MAX_PIECES = MAX_PARTS * MAX_RANK / 64;
 
 // Writes the pieces of a tile and returns how many there are: at least one, be it empty.
 template <int K, bool TO_X>
-__device__ int list_pieces(const Arguments &g, const plora_tile &t, Piece *pieces) {
+__device__ int list_pieces(const LoraArguments &g, const plora_tile &t, Piece *pieces) {
     const plora_term *terms = adapter_terms(g, t);
     int first = TO_X ? 0 : max(t.part, 0);
     int end = TO_X ? g.parts : t.part + 1;
@@ -245,7 +62,7 @@ __device__ int list_pieces(const Arguments &g, const plora_tile &t, Piece *piece
 }
 
 template <int K, bool TO_X>
-__device__ void expand_load_s(const Arguments &g, const plora_tile &t, const Piece &piece, bf16 *s_tile) {
+__device__ void expand_load_s(const LoraArguments &g, const plora_tile &t, const Piece &piece, bf16 *s_tile) {
     const bf16 *s = (TO_X ? g.low_rank_gradient : g.low_rank) + t.low_rank + piece.rank;
     copy_tile_async<ROWS, K, THREADS>(s_tile, s, t.stride, [&](int row, int chunk) {
         return row < t.rows && chunk * CHUNK < piece.ranks ? 16 : 0;
@@ -292,7 +109,7 @@ __device__ void expand_multiply(float (&sums)[8][4], bf16 *s_tile, bf16 *operand
 
 // Adds a part's sums to the total, masked, and clears them.
 __device__ void add_masked(
-    const Arguments &g, const plora_tile &t, const Mask &mask, float (&total)[8][4], float (&sums)[8][4], int column) {
+    const LoraArguments &g, const plora_tile &t, const Mask &mask, float (&total)[8][4], float (&sums)[8][4], int column) {
     int warp = threadIdx.x / 32;
 #pragma unroll
     for (int n = 0; n < 8; n++) {
@@ -321,7 +138,7 @@ __device__ inline float2 pair_at(const bf16 *p) {
 }
 
 // What lies under two neighbouring results: the bias, and what is there already where the result is added to it.
-__device__ inline float2 below(const Arguments &g, const plora_tile &t, int row, int column, int width) {
+__device__ inline float2 below(const LoraArguments &g, const plora_tile &t, int row, int column, int width) {
     float2 sum = {0.0f, 0.0f};
     if (row < t.rows && column < t.column + t.columns) {
         if (g.bias != nullptr) sum = pair_at(g.bias + column);
@@ -335,7 +152,7 @@ __device__ inline float2 below(const Arguments &g, const plora_tile &t, int row,
 
 // Writes a warp's 16 x 64 results, eight columns a thread, 64 bytes a row together.
 template <bool TO_X>
-__device__ void expand_store(const Arguments &g, const plora_tile &t, float (&sums)[8][4], float scale, int column) {
+__device__ void expand_store(const LoraArguments &g, const plora_tile &t, float (&sums)[8][4], int column) {
     int warp = threadIdx.x / 32;
     int width = TO_X ? g.inputs : g.outputs;
     bool alone = g.bias == nullptr && !g.accumulate;
@@ -350,7 +167,7 @@ __device__ void expand_store(const Arguments &g, const plora_tile &t, float (&su
             for (int i = 0; i < 4; i++) {
                 const float(&block)[4] = sums[group * 4 + i];
                 float2 add = alone ? float2{0.0f, 0.0f} : below(g, t, row, first + i * 8 + fragment_column(), width);
-                pairs[i] = pack(block[half * 2] * scale + add.x, block[half * 2 + 1] * scale + add.y);
+                pairs[i] = pack(block[half * 2] + add.x, block[half * 2 + 1] + add.y);
             }
             uint4 result = gather_block(pairs);
             __syncwarp();  // all have read what is there
@@ -363,14 +180,13 @@ __device__ void expand_store(const Arguments &g, const plora_tile &t, float (&su
 }
 
 template <int K, bool TO_X, bool MASKED>
-__device__ void expand_tile(const Arguments &g, const plora_tile &t) {
+__device__ void expand_tile(const LoraArguments &g, const plora_tile &t) {
     constexpr int S = ROWS * K, STAGE = S + EXPAND_COLUMNS * K, STAGES = expand_stages(K);
     bf16 *stages = (bf16 *)shared_memory();
     Piece *pieces = (Piece *)(stages + STAGES * STAGE);
     int count = list_pieces<K, TO_X>(g, t, pieces);
     int steps = divide_up(t.columns, EXPAND_COLUMNS) * count;
     const plora_term *terms = adapter_terms(g, t);
-    float scale = TO_X || t.part < 0 ? 1.0f : terms[t.part].scale;
     auto load = [&](int step) {
         bf16 *stage = stages + step % STAGES * STAGE;
         const Piece &piece = pieces[step % count];
@@ -396,7 +212,7 @@ __device__ void expand_tile(const Arguments &g, const plora_tile &t) {
         if (MASKED && piece.ends_part >= 0) add_masked(g, t, mask_of(g, terms, piece.ends_part), total, sums, column);
         if (step % count == count - 1) {
             float(&result)[8][4] = MASKED ? total : sums;
-            expand_store<TO_X>(g, t, result, scale, column);
+            expand_store<TO_X>(g, t, result, column);
 #pragma unroll
             for (int n = 0; n < 8; n++) result[n][0] = result[n][1] = result[n][2] = result[n][3] = 0.0f;
         }
@@ -405,14 +221,14 @@ __device__ void expand_tile(const Arguments &g, const plora_tile &t) {
 }
 
 template <int K>
-__global__ void __launch_bounds__(THREADS, 4) expand_kernel(Arguments g) {
+__global__ void __launch_bounds__(THREADS, 4) expand_kernel(LoraArguments g) {
     const plora_tile t = g.tiles[blockIdx.x];
     expand_tile<K, false, false>(g, t);
 }
 
 // ---- gradient a: sums over all rows of a segment ----
 
-__device__ void gradient_a_load_x(const Arguments &g, const plora_tile &t, bf16 *x_tile, int row0, int column) {
+__device__ void gradient_a_load_x(const LoraArguments &g, const plora_tile &t, bf16 *x_tile, int row0, int column) {
     int rows = t.rows - row0, columns = t.columns - column;
     const bf16 *x = g.x + (int64_t)(t.row + row0) * g.inputs + t.column + column;
     copy_tile_async<ROWS, GRADIENT_A_COLUMNS, THREADS>(x_tile, x, g.inputs, [&](int row, int chunk) {
@@ -421,37 +237,13 @@ __device__ void gradient_a_load_x(const Arguments &g, const plora_tile &t, bf16 
 }
 
 template <int M>
-__device__ void gradient_a_load_s(const Arguments &g, const plora_tile &t, bf16 *s_tile, int row0) {
+__device__ void gradient_a_load_s(const LoraArguments &g, const plora_tile &t, bf16 *s_tile, int row0) {
     int rows = t.rows - row0;
     const bf16 *s = g.low_rank_gradient + t.low_rank + t.rank + (int64_t)row0 * t.stride;
     copy_tile_async<ROWS, M, THREADS>(s_tile, s, t.stride, [&](int row, int chunk) {
         return row < rows && chunk * CHUNK < t.ranks ? 16 : 0;
     });
 }
-
-// Overwrites a gradient's pair of neighbours, aligned to eight bytes, or adds to it. Each element gets one sum from one thread
-// at a time, so the order is fixed.
-template <bool OVERWRITE>
-__device__ inline void put_pair(float *to, float low, float high) {
-    if (OVERWRITE) {
-        *(float2 *)to = {low, high};
-    } else {
-        add_pair(to, low, high);
-    }
-}
-
-// One thread's place in the stream of steps: all rows of 128 columns, then the next 128.
-struct GradientAStep {
-    int row, column;
-
-    __device__ void advance(int rows) {
-        row += ROWS;
-        if (row >= rows) {
-            row = 0;
-            column += GRADIENT_A_COLUMNS;
-        }
-    }
-};
 
 template <int M>
 struct GradientA {
@@ -468,7 +260,7 @@ struct GradientA {
         for (int n = 0; n < BLOCKS; n++) sums[n][0] = sums[n][1] = sums[n][2] = sums[n][3] = 0.0f;
     }
 
-    __device__ void find_gradients(const Arguments &g, const plora_tile &t, const plora_term *terms) {
+    __device__ void find_gradients(const LoraArguments &g, const plora_tile &t, const plora_term *terms) {
 #pragma unroll
         for (int half = 0; half < 2; half++) {
             int m = m0() + fragment_row() + half * 8, rank;
@@ -510,7 +302,7 @@ struct GradientA {
 };
 
 template <int M>
-__device__ void gradient_a_tile(const Arguments &g, const plora_tile &t) {
+__device__ void gradient_a_tile(const LoraArguments &g, const plora_tile &t) {
     constexpr int X = ROWS * GRADIENT_A_COLUMNS, STAGE = X + ROWS * M, STAGES = GRADIENT_A_STAGES;
     bf16 *stages = (bf16 *)shared_memory();
     const plora_term *terms = adapter_terms(g, t);
@@ -529,7 +321,7 @@ __device__ void gradient_a_tile(const Arguments &g, const plora_tile &t) {
             if (t.rows > ROWS || loaded < STAGES) gradient_a_load_s<M>(g, t, stage + X, ahead.row);
         }
         copy_commit();
-        ahead.advance(t.rows);
+        ahead.advance(t);
         loaded++;
     };
     for (int stage = 0; stage < STAGES - 1; stage++) load();
@@ -543,7 +335,7 @@ __device__ void gradient_a_tile(const Arguments &g, const plora_tile &t) {
         load();
         gradient.add(stage, stage + X, t.rows - now.row);
         int column = now.column;
-        now.advance(t.rows);
+        now.advance(t);
         if (now.row == 0) {
             if (t.overwrite) {
                 gradient.template store<true>(t, mask.keep_scale, column);
@@ -558,7 +350,7 @@ __device__ void gradient_a_tile(const Arguments &g, const plora_tile &t) {
 
 // The first blocks take gradient a, the others gradient x: one reads while the other writes.
 template <int K, bool MASKED>
-__global__ void __launch_bounds__(THREADS, MASKED ? 2 : 3) gradient_ax_kernel(Arguments g, int a_first, int a_count, int x_first) {
+__global__ void __launch_bounds__(THREADS, MASKED ? 2 : 3) gradient_ax_kernel(LoraArguments g, int a_first, int a_count, int x_first) {
     int block = (int)blockIdx.x;
     if (block >= a_count) {
         const plora_tile t = g.tiles[x_first + block - a_count];
@@ -576,31 +368,6 @@ __global__ void __launch_bounds__(THREADS, MASKED ? 2 : 3) gradient_ax_kernel(Ar
 }
 
 // ---- gradient b: dB and dS from one pass over dY ----
-
-template <int R, int N>
-__device__ void gradient_b_load_s(const Arguments &g, const plora_tile &t, bf16 *s_tile, int row0) {
-    const bf16 *s = g.low_rank + t.low_rank + t.rank + (int64_t)row0 * t.stride;
-    int rows = t.rows - row0;
-    copy_tile_async<R, N, THREADS>(s_tile, s, t.stride, [&](int row, int chunk) {
-        return row < rows && chunk * CHUNK < t.ranks ? 16 : 0;
-    });
-}
-
-template <int R, int N>
-__device__ void gradient_b_load(
-    const Arguments &g, const plora_tile &t, const plora_term &term, bf16 *dy_tile, bf16 *b_tile, int row0, int column) {
-    constexpr int C = GRADIENT_B_COLUMNS;
-    int rows = t.rows - row0, columns = t.column + t.columns - column;
-    const bf16 *dy = g.dy + (int64_t)(t.row + row0) * g.outputs + column;
-    copy_tile_async<R, C, THREADS>(dy_tile, dy, g.outputs, [&](int row, int chunk) {
-        return row < rows && chunk * CHUNK < columns ? 16 : 0;
-    });
-    const bf16 *b = (const bf16 *)term.b + (column - t.part_column) * term.b_stride + t.part_rank;
-    int ranks = term.rank - t.part_rank;
-    copy_tile_async<C, N, THREADS>(b_tile, b, term.b_stride, [&](int row, int chunk) {
-        return row < columns ? min(max(ranks - chunk * CHUNK, 0), CHUNK) * 2 : 0;
-    });
-}
 
 // One 8 x 8 block's right operand of the two that were loaded.
 __device__ inline void multiply_one(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[4], bool second) {
@@ -663,7 +430,7 @@ struct GradientB {
 #pragma unroll
             for (int n = 0; n < BLOCKS; n++) {
                 int rank = n0() + n * 8 + fragment_column();
-                float low = sums[0][n][half * 2] * term.scale, high = sums[0][n][half * 2 + 1] * term.scale;
+                float low = sums[0][n][half * 2], high = sums[0][n][half * 2 + 1];
                 if (paired) {
                     if (rank < ranks) put_pair<OVERWRITE>(row + rank, low, high);
                 } else {
@@ -697,7 +464,7 @@ struct GradientS {
         }
     }
 
-    __device__ void store(const Arguments &g, const plora_tile &t, float scale, int row0) const {
+    __device__ void store(const LoraArguments &g, const plora_tile &t, float scale, int row0) const {
 #pragma unroll
         for (int slab = 0; slab < SLABS; slab++) {
 #pragma unroll
@@ -723,18 +490,18 @@ struct GradientS {
 
 // GROUPS x R rows of the segment at a time, so that dB is complete, or nearly, when it is written.
 template <int R, int N, int GROUPS>
-__device__ void gradient_b_tile(const Arguments &g, const plora_tile &t) {
+__device__ void gradient_b_tile(const LoraArguments &g, const plora_tile &t) {
     constexpr int C = GRADIENT_B_COLUMNS, STAGES = GRADIENT_B_STAGES, DY = R * C, STAGE = DY + C * N;
     bf16 *s_tile = (bf16 *)shared_memory();
     bf16 *stages = s_tile + GROUPS * R * N;
     const plora_term term = adapter_terms(g, t)[t.part];
-    wait_for_previous();
+    wait_for_previous_first();
     int row0 = 0;
     do {  // once for a segment without rows, to overwrite its gradient with zeros
         int loaded = 0;
         auto load = [&] {
             bf16 *stage = stages + loaded % STAGES * STAGE;
-            int column = loaded / GROUPS * C;
+            int column = loaded / GROUPS * C * t.turns;
             if (column < t.columns) {
                 gradient_b_load<R, N>(g, t, term, stage, stage + DY, row0 + loaded % GROUPS * R, t.column + column);
             }
@@ -745,7 +512,7 @@ __device__ void gradient_b_tile(const Arguments &g, const plora_tile &t) {
         for (int stage = 0; stage < STAGES - 1; stage++) load();
         GradientS<R, N> gradient_s[GROUPS] = {};
         int step = 0;
-        for (int column = 0; column < t.columns; column += C) {
+        for (int column = 0; column < t.columns; column += C * t.turns) {
             GradientB<N> gradient_b = {};
 #pragma unroll
             for (int group = 0; group < GROUPS; group++) {
@@ -771,7 +538,7 @@ __device__ void gradient_b_tile(const Arguments &g, const plora_tile &t) {
 }
 
 template <int N>
-__device__ void gradient_b_rows(const Arguments &g, const plora_tile &t) {
+__device__ void gradient_b_rows(const LoraArguments &g, const plora_tile &t) {
     if (t.splits == 64) {
         gradient_b_tile<64, N, 1>(g, t);
     } else if (t.splits == 128) {
@@ -783,7 +550,7 @@ __device__ void gradient_b_rows(const Arguments &g, const plora_tile &t) {
 
 // Wide: with tiles of more than 32 ranks, whose sums take more registers.
 template <bool WIDE>
-__global__ void __launch_bounds__(THREADS, WIDE ? 2 : 3) gradient_b_kernel(Arguments g) {
+__global__ void __launch_bounds__(THREADS, WIDE ? 2 : 3) gradient_b_kernel(LoraArguments g) {
     const plora_tile t = g.tiles[blockIdx.x];
     if (t.ranks <= 16) {
         gradient_b_rows<16>(g, t);
@@ -802,81 +569,95 @@ int expand_shared(int k) {
 
 int step_ranks(const plora_lora_plan *plan) { return plan->largest_rank <= 16 ? 16 : plan->largest_rank <= 32 ? 32 : 64; }
 
+// x_list: of the tiles of gradient x
 template <int K>
-int launch_gradient_ax(const plora_lora_plan *plan, const Arguments &g, void *stream) {
-    int a = plan->count[PLORA_GRADIENT_A];
-    int x = g.out == nullptr ? 0 : plan->count[PLORA_GRADIENT_X];
+int launch_gradient_ax(const plora_lora_plan *plan, const LoraArguments &g, bool with_a, int x_list, void *stream) {
+    int a = with_a ? plan->count[PLORA_GRADIENT_A] : 0;
+    int x = g.out == nullptr ? 0 : plan->count[x_list];
     int a_shared = a == 0 ? 0 : GRADIENT_A_STAGES * ROWS * (GRADIENT_A_COLUMNS + plan->gradient_a_ranks) * 2;
     int shared = x == 0 || a_shared > expand_shared(K) ? a_shared : expand_shared(K);
     auto kernel = plan->drops && g.keys != nullptr ? gradient_ax_kernel<K, true> : gradient_ax_kernel<K, false>;
-    return launch(kernel, a + x, THREADS, shared, stream, g, plan->first[PLORA_GRADIENT_A], a, plan->first[PLORA_GRADIENT_X]);
+    return launch(kernel, a + x, THREADS, shared, stream, g, plan->first[PLORA_GRADIENT_A], a, plan->first[x_list]);
 }
 
-Arguments arguments(
-    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *keys, void *workspace) {
-    Arguments g = {};
-    g.tiles = tiles;
-    g.terms = terms;
-    g.keys = keys;
-    g.low_rank_gradient = (bf16 *)workspace;
-    g.partials = (float *)((char *)workspace + (plan->low_rank_elements * 2 + 255) / 256 * 256);
-    g.parts = plan->parts;
-    g.inputs = plan->inputs;
-    g.outputs = plan->outputs;
-    return g;
+int launch_gradient_ax(const plora_lora_plan *plan, const LoraArguments &g, bool with_a, int x_list, void *stream) {
+    int k = step_ranks(plan);
+    auto launch_ax = k == 16 ? launch_gradient_ax<16> : k == 32 ? launch_gradient_ax<32> : launch_gradient_ax<64>;
+    return launch_ax(plan, g, with_a, x_list, stream);
+}
+
+int launch_expand(const plora_lora_plan *plan, const LoraArguments &g, int list, void *stream) {
+    int k = step_ranks(plan);
+    auto kernel = k == 16 ? expand_kernel<16> : k == 32 ? expand_kernel<32> : expand_kernel<64>;
+    return launch(kernel, plan->count[list], THREADS, expand_shared(k), stream, g);
+}
+
+int launch_gradient_b(const plora_lora_plan *plan, const LoraArguments &g, void *stream) {
+#ifndef PLORA_EMULATE
+    if (plan->compute_capability == 90) return launch_gradient_b_hopper(plan, g, stream);
+#endif
+    auto kernel = plan->gradient_b_ranks > 32 ? gradient_b_kernel<true> : gradient_b_kernel<false>;
+    return launch(kernel, plan->count[PLORA_GRADIENT_B], THREADS, plan->gradient_b_shared, stream, g);
 }
 
 }  // namespace
+
+#ifndef PLORA_EMULATE
+
+int expand_mixed(
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *low_rank, void *y, void *stream) {
+    LoraArguments g = lora_arguments(plan, tiles + plan->first[PLORA_MIXED_EXPAND], terms, nullptr, nullptr);
+    g.low_rank = (bf16 *)low_rank;
+    g.out = (bf16 *)y;
+    g.accumulate = 1;
+    return launch_expand(plan, g, PLORA_MIXED_EXPAND, stream);
+}
+
+int gradient_a_behind(
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *x, void *dx, void *workspace,
+    void *stream) {
+    LoraArguments g = lora_arguments(plan, tiles, terms, nullptr, workspace);
+    g.x = (const bf16 *)x;
+    g.out = (bf16 *)dx;
+    g.accumulate = 1;
+    g.behind = plan->rows > 0;
+    PLORA_TRY(launch_gradient_a_hopper(plan, g, stream));
+    return launch_gradient_ax(plan, g, false, PLORA_MIXED_GRADIENT_X, stream);
+}
+
+#endif
+
 }  // namespace plora
 
 using namespace plora;
 
-int plora_lora_shrink(
-    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
-    void *low_rank, void *workspace, void *stream) {
-    Arguments g = arguments(plan, tiles + plan->first[PLORA_SHRINK], terms, dropout_keys, workspace);
-    g.x = (const bf16 *)x;
-    g.low_rank = (bf16 *)low_rank;
-    int stage = (ROWS + plan->shrink_ranks) * SHRINK_DEPTH * 2;
-    int shared = SHRINK_STAGES * stage + plan->shrink_ranks * (int)sizeof(void *);
-    PLORA_TRY(launch(shrink_kernel, plan->count[PLORA_SHRINK], SHRINK_THREADS, shared, stream, g));
-    return launch(reduce_kernel, plan->count[PLORA_SHRINK_REDUCE], THREADS, 0, stream,
-                  tiles + plan->first[PLORA_SHRINK_REDUCE], g.partials, g.low_rank);
-}
-
 int plora_lora_expand(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *low_rank, void *y,
     const void *bias, int32_t accumulate, void *stream) {
-    Arguments g = arguments(plan, tiles + plan->first[PLORA_EXPAND], terms, nullptr, nullptr);
+    LoraArguments g = lora_arguments(plan, tiles + plan->first[PLORA_EXPAND], terms, nullptr, nullptr);
     g.low_rank = (bf16 *)low_rank;
     g.out = (bf16 *)y;
     g.bias = (const bf16 *)bias;
     g.accumulate = accumulate;
-    int k = step_ranks(plan);
-    auto kernel = k == 16 ? expand_kernel<16> : k == 32 ? expand_kernel<32> : expand_kernel<64>;
-    return launch(kernel, plan->count[PLORA_EXPAND], THREADS, expand_shared(k), stream, g);
+    return launch_expand(plan, g, PLORA_EXPAND, stream);
 }
 
 int plora_lora_gradient_b(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *low_rank, const void *dy,
     void *workspace, void *stream) {
-    Arguments g = arguments(plan, tiles + plan->first[PLORA_GRADIENT_B], terms, nullptr, workspace);
+    LoraArguments g = lora_arguments(plan, tiles + plan->first[PLORA_GRADIENT_B], terms, nullptr, workspace);
     g.low_rank = (bf16 *)low_rank;
     g.dy = (const bf16 *)dy;
-    auto kernel = plan->gradient_b_ranks > 32 ? gradient_b_kernel<true> : gradient_b_kernel<false>;
-    PLORA_TRY(launch(kernel, plan->count[PLORA_GRADIENT_B], THREADS, plan->gradient_b_shared, stream, g));
-    return launch(reduce_kernel, plan->count[PLORA_GRADIENT_REDUCE], THREADS, 0, stream,
-                  tiles + plan->first[PLORA_GRADIENT_REDUCE], g.partials, g.low_rank_gradient);
+    PLORA_TRY(launch_gradient_b(plan, g, stream));
+    return launch_reduce(plan, tiles, PLORA_GRADIENT_REDUCE, g.partials, g.low_rank_gradient, stream);
 }
 
 int plora_lora_gradient_ax(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
     void *dx, int32_t accumulate, void *workspace, void *stream) {
-    Arguments g = arguments(plan, tiles, terms, dropout_keys, workspace);
+    LoraArguments g = lora_arguments(plan, tiles, terms, dropout_keys, workspace);
     g.x = (const bf16 *)x;
     g.out = (bf16 *)dx;
     g.accumulate = accumulate;
-    int k = step_ranks(plan);
-    auto launch_ax = k == 16 ? launch_gradient_ax<16> : k == 32 ? launch_gradient_ax<32> : launch_gradient_ax<64>;
-    return launch_ax(plan, g, stream);
+    return launch_gradient_ax(plan, g, true, PLORA_GRADIENT_X, stream);
 }

@@ -31,6 +31,7 @@ struct Planner {
     int64_t low_rank_elements = 0;
     int64_t partial_elements = 0;
     int largest_rank = 0, shrink_ranks = 0, gradient_a_ranks = 0, gradient_b_ranks = 0, gradient_b_shared = 0;
+    int linear_steps = 0, linear_backward_steps = 0, mixed_rows = 0;
 
     Planner(const plora_lora_shape &s, const plora_device &d) : shape(s), device(d) {
         for (int a = 0; a < shape.adapters; a++) {
@@ -110,8 +111,7 @@ struct Planner {
             blocks += (int64_t)divide_up(rows(a), ROWS) * (int64_t)slices(a, SHRINK_RANKS, false).size();
         }
         int steps = divide_up(shape.inputs, SHRINK_DEPTH);
-        int width = std::max(2, piece(steps, blocks, 2, 1)) * SHRINK_DEPTH;
-        int splits = divide_up(shape.inputs, width);
+        int splits = divide_up(steps, std::max(2, piece(steps, blocks, 2, 1)));
         for (int a = 0; a < shape.adapters; a++) {
             for (int row = 0; row < rows(a); row += ROWS) {
                 for (const Slice &slice : slices(a, SHRINK_RANKS, false)) {
@@ -121,13 +121,13 @@ struct Planner {
                     t.part_rank = slice.part_rank;
                     t.ranks = slice.ranks;
                     shrink_ranks = std::max(shrink_ranks, round_ranks(t.ranks));
-                    split_shrink(t, width, splits);
+                    split_shrink(t, splits);
                 }
             }
         }
     }
 
-    void split_shrink(plora_tile t, int width, int splits) {
+    void split_shrink(plora_tile t, int splits) {
         t.split_stride = (int64_t)t.rows * t.ranks;
         if (splits > 1) {
             t.partial = partial_elements;
@@ -136,8 +136,9 @@ struct Planner {
         }
         for (int split = 0; split < splits; split++) {
             plora_tile s = t;
-            s.column = split * width;
-            s.columns = std::min(width, shape.inputs - s.column);
+            s.column = split * SHRINK_DEPTH;
+            s.columns = shape.inputs - s.column;
+            s.turns = splits;
             s.partial = splits > 1 ? t.partial + split * t.split_stride : -1;
             lists[PLORA_SHRINK].push_back(s);
         }
@@ -145,9 +146,14 @@ struct Planner {
 
     // Tiles of 64 rows over columns from .. to - 1, in pieces of a width.
     void row_tiles(int list, int a, const Slice &slice, int from, int to, int width) {
-        for (int row = 0; row < rows(a); row += ROWS) {
+        some_row_tiles(list, a, 0, rows(a), slice, from, to, width);
+    }
+
+    // The same of rows first .. end - 1 of the adapter.
+    void some_row_tiles(int list, int a, int first, int end, const Slice &slice, int from, int to, int width) {
+        for (int row = first; row < end; row += ROWS) {
             for (int column = from; column < to; column += width) {
-                plora_tile t = tile(a, row, std::min(ROWS, rows(a) - row));
+                plora_tile t = tile(a, row, std::min(ROWS, end - row));
                 t.part = slice.part;
                 t.rank = slice.rank;
                 t.ranks = slice.ranks;
@@ -192,18 +198,27 @@ struct Planner {
         for (int a = 0; a < shape.adapters; a++) {
             if (has_gradient(a)) others += (int64_t)slices(a, GRADIENT_A_RANKS, false).size();
         }
-        int width = piece(divide_up(shape.inputs, GRADIENT_A_COLUMNS), others, 1.75, 4) * GRADIENT_A_COLUMNS;
+        int steps = divide_up(shape.inputs, GRADIENT_A_COLUMNS);
+        gradient_a_tiles(PLORA_GRADIENT_A, piece(steps, others, 1.75, 4), false);
+        gradient_a_tiles(PLORA_LINEAR_GRADIENT_A, piece(steps, others, 2.5, 4), true);
+    }
+
+    // Blocks of so many steps each, neighbouring ones or by turns. (By turns is faster alone, but not beside gradient x.)
+    void gradient_a_tiles(int list, int block_steps, bool by_turns) {
+        int blocks = divide_up(divide_up(shape.inputs, GRADIENT_A_COLUMNS), block_steps);
         for (int a = 0; a < shape.adapters; a++) {
             for (const Slice &slice : slices(a, GRADIENT_A_RANKS, false)) {
-                for (int column = 0; column < shape.inputs && has_gradient(a); column += width) {
+                for (int block = 0; block < blocks && has_gradient(a); block++) {
                     plora_tile t = tile(a, 0, rows(a));
                     t.part = slice.part;
                     t.rank = slice.rank;
                     t.ranks = slice.ranks;
-                    t.column = column;
-                    t.columns = std::min(width, shape.inputs - column);
+                    t.column = block * (by_turns ? 1 : block_steps) * GRADIENT_A_COLUMNS;
+                    t.columns = shape.inputs - t.column;
+                    if (!by_turns) t.columns = std::min(t.columns, block_steps * GRADIENT_A_COLUMNS);
+                    t.turns = by_turns ? blocks : 1;
                     gradient_a_ranks = std::max(gradient_a_ranks, round_ranks(t.ranks));
-                    lists[PLORA_GRADIENT_A].push_back(t);
+                    lists[list].push_back(t);
                 }
             }
         }
@@ -264,8 +279,7 @@ struct Planner {
         int columns = shape.part_to[slice.part] - t.part_column;
         int steps = gradient_b_steps(slice);
         int64_t wanted = (gradient_b_cost(a, slice) * steps + share - 1) / share;
-        int width = divide_up(steps, (int)std::min<int64_t>(steps, std::max<int64_t>(1, wanted))) * GRADIENT_B_COLUMNS;
-        int spans = divide_up(columns, width);
+        int spans = divide_up(steps, divide_up(steps, (int)std::min<int64_t>(steps, std::max<int64_t>(1, wanted))));
         if (spans > 1 && t.rows > 0) {
             t.partial = partial_elements;
             partial_elements += t.split_stride * spans;
@@ -273,17 +287,109 @@ struct Planner {
         }
         for (int span = 0; span < spans; span++) {
             plora_tile s = t;
-            s.column = t.part_column + span * width;
-            s.columns = std::min(width, columns - span * width);
+            s.column = t.part_column + span * GRADIENT_B_COLUMNS;
+            s.columns = t.part_column + columns - s.column;
+            s.turns = spans;
             s.partial = t.partial < 0 ? -1 : t.partial + span * t.split_stride;
             s.splits = rows_held(a, slice);
             lists[PLORA_GRADIENT_B].push_back(s);
         }
     }
 
+    int all_rows() const { return shape.adapter_starts[shape.adapters]; }
+
+    // First row of adapter a in rows first .. end - 1, counted within the adapter, and the row after the last.
+    int first_within(int a, int first) const { return std::max(0, first - shape.adapter_starts[a]); }
+    int end_within(int a, int end) const { return std::min(end, shape.adapter_starts[a + 1]) - shape.adapter_starts[a]; }
+
+    // Blocks of 64 rows that belong to one adapter become slices, runs of them within a block of 128 rows together.
+    void linear() {
+        std::vector<int> owners;  // of blocks of 64 rows, or -1
+        int a = 0;
+        for (int row = 0; row < all_rows(); row += ROWS) {
+            while (shape.adapter_starts[a + 1] <= row) a++;
+            bool alone = shape.adapter_starts[a + 1] >= std::min(row + ROWS, all_rows());
+            owners.push_back(alone ? a : -1);
+            if (!alone) mixed(a, row, std::min(row + ROWS, all_rows()));
+            mixed_rows += alone ? 0 : ROWS;
+        }
+        owners.push_back(-1);
+        for (int row = 0; row < all_rows(); row += LINEAR_ROWS) {
+            for (int p = 0; p < shape.parts; p++) linear_block(row, p, owners[row / ROWS], owners[row / ROWS + 1]);
+            for (int column = 0; column < shape.outputs; column += LINEAR_COLUMNS) {
+                linear_steps = std::max(linear_steps, steps_of_last_block(column, column + LINEAR_COLUMNS));
+            }
+            linear_backward_steps = std::max(linear_backward_steps, steps_of_last_block(0, shape.outputs));
+        }
+    }
+
+    // Whether the frozen product in the same kernel is faster: where its tiles, two of which go to a cluster, keep half of the
+    // device busy, and few rows get their low-rank terms afterwards. (Measured on an H100.)
+    bool linear_pays(int columns) const {
+        int64_t clusters = (int64_t)divide_up(all_rows(), 2 * LINEAR_ROWS) * divide_up(columns, LINEAR_COLUMNS);
+        return device.compute_capability == 90 && clusters * 4 >= device.multiprocessors && mixed_rows * 4 <= all_rows();
+    }
+
+    // Steps over the low-rank columns that a tile of the last block needs for output columns from .. to - 1.
+    int steps_of_last_block(int from, int to) const {
+        int slices = 0;
+        for (int p = 0; p < shape.parts; p++) {
+            const plora_tile &block = *(lists[PLORA_LINEAR_BLOCKS].end() - shape.parts + p);
+            if (from < block.column + block.columns && to > block.column) slices += block.ranks;
+        }
+        return divide_up(slices * SLICE_RANKS, LINEAR_DEPTH);
+    }
+
+    void linear_block(int row, int p, int upper, int lower) {
+        plora_tile block = {};
+        block.adapter = -1;
+        block.part = p;
+        block.row = row;
+        block.rows = std::min(LINEAR_ROWS, all_rows() - row);
+        block.column = shape.part_from[p];
+        block.columns = shape.part_to[p] - shape.part_from[p];
+        block.partial = -1;
+        block.rank = (int)lists[PLORA_LINEAR_SLICES].size();
+        // slices of both halves by turns, so that both warpgroups have work in each step
+        for (int r = 0; r < MAX_RANK; r += SLICE_RANKS) {
+            if (upper == lower) {
+                linear_slice(upper, p, r, row, LINEAR_ROWS);
+            } else {
+                linear_slice(upper, p, r, row, ROWS);
+                linear_slice(lower, p, r, row + ROWS, ROWS);
+            }
+        }
+        block.ranks = (int)lists[PLORA_LINEAR_SLICES].size() - block.rank;
+        lists[PLORA_LINEAR_BLOCKS].push_back(block);
+    }
+
+    void linear_slice(int a, int p, int r, int row, int height) {
+        if (a < 0 || r >= rank(a, p)) return;
+        plora_tile t = tile(a, row - shape.adapter_starts[a], std::min(height, all_rows() - row));
+        t.part = p;
+        t.rank = part_offset(a, p) + r;
+        t.part_rank = r;
+        t.ranks = std::min(SLICE_RANKS, pad_rank(rank(a, p)) - r);
+        t.column = t.part_column = shape.part_from[p];
+        t.columns = shape.part_to[p] - shape.part_from[p];
+        lists[PLORA_LINEAR_SLICES].push_back(t);
+    }
+
+    // Rows row .. end - 1, of adapter a and more after it.
+    void mixed(int a, int row, int end) {
+        for (; a < shape.adapters && shape.adapter_starts[a] < end; a++) {
+            int first = first_within(a, row), last = end_within(a, end);
+            for (int p = 0; p < shape.parts; p++) {
+                Slice part = {p, part_offset(a, p), 0, pad_rank(rank(a, p))};
+                some_row_tiles(PLORA_MIXED_EXPAND, a, first, last, part, shape.part_from[p], shape.part_to[p], MIXED_COLUMNS);
+            }
+            some_row_tiles(PLORA_MIXED_GRADIENT_X, a, first, last, {-1, 0, 0, stride(a)}, 0, shape.inputs, MIXED_COLUMNS);
+        }
+    }
+
     void sort() {
-        auto work = [](const plora_tile &t) { return (int64_t)(t.rows + t.ranks) * t.columns; };
-        for (int list : {PLORA_SHRINK, PLORA_GRADIENT_B, PLORA_GRADIENT_A}) {
+        auto work = [](const plora_tile &t) { return (int64_t)(t.rows + t.ranks) * t.columns / t.turns; };
+        for (int list : {PLORA_SHRINK, PLORA_GRADIENT_B, PLORA_GRADIENT_A, PLORA_LINEAR_GRADIENT_A}) {
             std::stable_sort(lists[list].begin(), lists[list].end(), [&](const plora_tile &l, const plora_tile &r) {
                 return work(l) > work(r);
             });
@@ -299,6 +405,7 @@ struct Planner {
         gradient_b();
         gradient_x();
         gradient_a();
+        linear();
         partial_elements = std::max(partial_elements, forward);
         sort();
     }
@@ -340,6 +447,9 @@ int plora_lora_make_plan(
         plan->count[list] = (int32_t)planner.lists[list].size();
         plan->tiles += plan->count[list];
     }
+    plan->compute_capability = device->compute_capability;
+    plan->multiprocessors = device->multiprocessors;
+    plan->rows = shape->adapter_starts[shape->adapters];
     plan->parts = shape->parts;
     plan->inputs = shape->inputs;
     plan->outputs = shape->outputs;
@@ -349,6 +459,10 @@ int plora_lora_make_plan(
     plan->gradient_b_ranks = planner.gradient_b_ranks;
     plan->gradient_b_shared = planner.gradient_b_shared;
     plan->drops = std::any_of(shape->drops, shape->drops + shape->adapters * shape->parts, [](int32_t d) { return d != 0; });
+    plan->linear = planner.linear_pays(shape->outputs);
+    plan->linear_backward = planner.linear_pays(shape->inputs) && !plan->drops;
+    plan->linear_steps = planner.linear_steps;
+    plan->linear_backward_steps = planner.linear_backward_steps;
     plan->low_rank_elements = planner.low_rank_elements;
     int64_t gradient_bytes = (planner.low_rank_elements * 2 + 255) / 256 * 256;
     plan->workspace_bytes = gradient_bytes + planner.partial_elements * 4;

@@ -27,6 +27,12 @@ constexpr int GRADIENT_B_COLUMNS = 64; // columns of a step
 constexpr int GRADIENT_B_STAGES = 3;
 constexpr int GRADIENT_B_RANKS = 64;
 
+constexpr int LINEAR_ROWS = 128;     // of a block of plora_lora_linear, two halves of ROWS
+constexpr int LINEAR_COLUMNS = 256;  // of a tile
+constexpr int LINEAR_DEPTH = 64;     // of a step of a sum
+constexpr int SLICE_RANKS = 16;
+constexpr int MIXED_COLUMNS = 4 * EXPAND_COLUMNS;
+
 constexpr int REDUCE_ELEMENTS = 1024;  // of a tile, one quad a thread
 
 constexpr int pad_rank(int rank) { return (rank + 7) / 8 * 8; }

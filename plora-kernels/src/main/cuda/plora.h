@@ -130,7 +130,8 @@ typedef struct {
     int32_t row, rows;       /* rows of the batch */
     int32_t rank, ranks;     /* low-rank columns of the adapter, all parts side by side, each padded to 8 */
     int32_t part_rank;       /* the same column counted within the part */
-    int32_t column, columns; /* of the inputs or of the outputs */
+    int32_t column, columns; /* of the inputs or of the outputs; where blocks take turns, up to the end of all */
+    int32_t turns;           /* blocks that take turns at the steps along the columns, so that together they read whole rows */
     int32_t part_column;     /* first output column of the part */
     int32_t stride;          /* low-rank columns of the adapter */
     int32_t splits;          /* partial sums to add up; for gradient b, rows held at once */
@@ -141,13 +142,18 @@ typedef struct {
 } plora_tile;
 
 enum {
-    PLORA_SHRINK,          /* S = drop(X) A^T, split along the inputs */
-    PLORA_SHRINK_REDUCE,   /* adds up its partial sums */
-    PLORA_EXPAND,          /* Y = scale S B^T */
-    PLORA_GRADIENT_B,      /* dB and dS, one pass over dY */
-    PLORA_GRADIENT_REDUCE, /* adds up the partial sums of dS */
-    PLORA_GRADIENT_X,      /* dX = mask(dS A) */
-    PLORA_GRADIENT_A,      /* dA = dS^T drop(X) */
+    PLORA_SHRINK,            /* S = scale drop(X) A^T, split along the inputs */
+    PLORA_SHRINK_REDUCE,     /* adds up its partial sums */
+    PLORA_EXPAND,            /* Y = S B^T */
+    PLORA_GRADIENT_B,        /* dB and dS, one pass over dY */
+    PLORA_GRADIENT_REDUCE,   /* adds up the partial sums of dS */
+    PLORA_GRADIENT_X,        /* dX = mask(dS A) */
+    PLORA_GRADIENT_A,        /* dA = dS^T drop(X) */
+    PLORA_LINEAR_BLOCKS,     /* of plora_lora_linear: 128 rows and one part: its slices (rank: the first, ranks: how many) */
+    PLORA_LINEAR_SLICES,     /* 16 low-rank columns of one part, for rows in blocks of 64 that belong to one adapter */
+    PLORA_LINEAR_GRADIENT_A, /* GRADIENT_A, beside the product of plora_lora_linear_backward */
+    PLORA_MIXED_EXPAND,      /* EXPAND, of all other rows */
+    PLORA_MIXED_GRADIENT_X,  /* GRADIENT_X, of all other rows */
     PLORA_LISTS
 };
 
@@ -156,6 +162,9 @@ typedef struct {
     int32_t first[PLORA_LISTS]; /* first tile of each list */
     int32_t count[PLORA_LISTS];
     int32_t tiles;
+    int32_t compute_capability; /* of the device */
+    int32_t multiprocessors;
+    int32_t rows;
     int32_t parts;
     int32_t inputs;
     int32_t outputs;
@@ -165,6 +174,10 @@ typedef struct {
     int32_t gradient_b_ranks;  /* likewise */
     int32_t gradient_b_shared; /* bytes that its blocks need */
     int32_t drops;             /* whether any term has dropout */
+    int32_t linear;            /* whether plora_lora_linear is the fastest way, by measurement */
+    int32_t linear_backward;   /* whether plora_lora_linear_backward is */
+    int32_t linear_steps;      /* most steps over 64 low-rank columns of a tile of plora_lora_linear */
+    int32_t linear_backward_steps;
     int64_t low_rank_elements; /* bf16 elements of the buffer for S */
     int64_t workspace_bytes;   /* for shrink, or for gradient_b and gradient_ax */
 } plora_lora_plan;
@@ -188,15 +201,15 @@ int plora_lora_make_plan(
  *
  * tiles: the plan's, on the device; terms: (adapters, parts), on the device; dropout_keys: int64 (T), or null for no dropout
  * x: bf16 (T, inputs); y, dy: bf16 (T, outputs); dx: bf16 (T, inputs)
- * low_rank: bf16, drop(x) a^T of all terms, kept from shrink for the backward pass
+ * low_rank: bf16, scale drop(x) a^T of all terms, kept from shrink for the backward pass
  */
 
-/* low_rank = drop(x) a^T. Two launches. */
+/* low_rank = scale drop(x) a^T. Two launches. */
 int plora_lora_shrink(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
     void *low_rank, void *workspace, void *stream);
 
-/* y (+)= bias + scale low_rank b^T. One launch. bias: bf16 (outputs), or null; accumulate: whether the result is added to y */
+/* y (+)= bias + low_rank b^T. One launch. bias: bf16 (outputs), or null; accumulate: whether the result is added to y */
 int plora_lora_expand(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *low_rank, void *y,
     const void *bias, int32_t accumulate, void *stream);
@@ -211,6 +224,22 @@ int plora_lora_gradient_b(
 int plora_lora_gradient_ax(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
     void *dx, int32_t accumulate, void *workspace, void *stream);
+
+/*
+ * All of a projection with the frozen products in the kernels, on devices of compute capability 9.0. The plan tells where that is
+ * faster than the calls above. w: bf16 (outputs, inputs)
+ */
+
+/* y = x w^T + bias + low_rank b^T, low_rank = scale drop(x) a^T. Three launches, and one where several adapters share blocks of
+ * 64 rows. */
+int plora_lora_linear(
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
+    const void *w, void *y, const void *bias, void *low_rank, void *workspace, void *stream);
+
+/* dx = dy w + gradient of low_rank a, and gradients of all a and b; not with dropout. Four launches, and one likewise. */
+int plora_lora_linear_backward(
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *x, const void *dy, const void *w,
+    void *dx, const void *low_rank, void *workspace, void *stream);
 
 /* ---- frozen products, by cuBLAS ---- */
 

@@ -2,11 +2,14 @@
 // 32x64x16:3584x3584 (adapters x tokens each x rank, mixed for ranks 8..128 : inputs x outputs), one JSON row each.
 //
 // base: the frozen layer alone, y = x W^T and dx = dy W. packed: the same and the low-rank terms, forward and backward, the
-// fastest of in order (low-rank terms first) and at once (frozen products beside shrink and gradient b on a second stream,
-// enqueued before or after them). Gradients are overwritten, as the first micro-batch of a step does and as the baselines do;
-// adding: they are added to. lora: the low-rank terms alone. Bytes: what packed moves more than base if each operand moves once
-// in each pass that needs it; fraction: those bytes over the time that packed takes more, to the measured copy bandwidth. No
-// dropout, as in the baselines.
+// fastest of in order (low-rank terms first), at once (frozen products beside shrink and gradient b on a second stream, enqueued
+// before or after them) and one kernel (plora_lora_linear and its backward). Gradients are overwritten, as the first micro-batch
+// of a step does and as the baselines do; adding: they are added to. lora: the low-rank terms alone. Bytes: what packed moves more
+// than base if each operand moves once in each pass that needs it, in the order that is fastest; fraction: those bytes over the
+// time that packed takes more, to the measured copy bandwidth. No dropout, as in the baselines.
+//
+// `lora_bench PATH calls CASES` times each call alone, [once with a cold L2 cache, repeated in a graph]; `lora_bench PATH once
+// CASES` runs plora_lora_linear and its backward once, for a profiler.
 #include <memory>
 
 #include "bench.h"
@@ -108,6 +111,21 @@ struct Layer {
                                            accumulate, workspace->data(), s));
     }
 
+    void gradient_a(cudaStream_t s) const {
+        CHECK_PLORA(plora_lora_gradient_ax(&plan, tiles->data(), device_terms->data(), nullptr, x->data(), nullptr, 0,
+                                           workspace->data(), s));
+    }
+
+    void linear(cudaStream_t s) const {
+        CHECK_PLORA(plora_lora_linear(&plan, tiles->data(), device_terms->data(), nullptr, x->data(), w->data(), y->data(), nullptr,
+                                      low_rank->data(), workspace->data(), s));
+    }
+
+    void linear_backward(bool add, cudaStream_t s) const {
+        CHECK_PLORA(plora_lora_linear_backward(&plan, backward_tiles(add), device_terms->data(), x->data(), dy->data(), w->data(),
+                                               dx->data(), low_rank->data(), workspace->data(), s));
+    }
+
     void frozen(plora_blas *blas, float beta, cudaStream_t stream) const {
         CHECK_PLORA(plora_linear(blas, x->data(), w->data(), y->data(), rows, c.inputs, c.outputs, beta, stream));
     }
@@ -116,9 +134,10 @@ struct Layer {
         CHECK_PLORA(plora_linear_backward(blas, dy->data(), w->data(), dx->data(), rows, c.inputs, c.outputs, beta, stream));
     }
 
-    // X twice, dY, Y and dX written and read again; A and B twice; their gradients written.
-    double bytes() const {
-        double activations = 2.0 * rows * (2.0 * c.inputs + 3.0 * c.outputs + 2.0 * c.inputs);
+    // X twice, dY, Y and dX written and read again unless the frozen product has the low-rank terms in it; A and B twice; their
+    // gradients written.
+    double bytes(bool one_kernel) const {
+        double activations = 2.0 * rows * (2.0 * c.inputs + c.outputs + (one_kernel ? 0 : 2.0 * c.outputs + 2.0 * c.inputs));
         double adapters = (double)rank_sum * (c.inputs + c.outputs) * (2 * 2 + 4);
         return activations + adapters;
     }
@@ -168,21 +187,50 @@ void measure(Bench &bench, plora_blas *blas, const Case &c, double bandwidth) {
         beside.fork(s), layer.gradient_b(false, beside.stream), layer.frozen_backward(blas, 0, s), beside.join(s);
         layer.gradient_ax(false, true, s);
     };
-    auto t = bench.compare({base, in_order, at_once, low_rank_first, adding, forward, [&](Stream s) { backward(s, false); }}, 15, 10);
+    auto one_kernel = [&](Stream s) { layer.linear(s), layer.linear_backward(false, s); };
+    auto t = bench.compare(
+        {base, in_order, at_once, low_rank_first, adding, forward, [&](Stream s) { backward(s, false); }, one_kernel}, 15, 10);
     int best = 1;
-    for (int way : {2, 3}) best = t[way].graph < t[best].graph ? way : best;
-    const char *names[] = {"", "in order", "at once", "at once, low rank first"};
+    for (int way : {2, 3, 7}) best = t[way].graph < t[best].graph ? way : best;
+    const char *names[] = {"", "in order", "at once", "at once, low rank first", "", "", "", "one kernel"};
     double extra = (t[best].graph - t[0].graph) / 1e3;
     printf("{\"adapters\": %d, \"tokens_each\": %d, \"rank\": ", c.adapters, c.tokens);
     printf(c.rank > 0 ? "%d" : "\"8..128\"", c.rank);
     printf(", \"in\": %d, \"out\": %d, \"base\": %.4f, \"base_graph\": %.4f, \"packed\": %.4f, \"packed_graph\": %.4f, "
            "\"ratio_graph\": %.3f, \"order\": \"%s\", ",
            c.inputs, c.outputs, t[0].plain, t[0].graph, t[best].plain, t[best].graph, t[best].graph / t[0].graph, names[best]);
-    printf("\"in_order_graph\": %.4f, \"at_once_graph\": %.4f, \"low_rank_first_graph\": %.4f, \"in_order_adding_graph\": %.4f, "
-           "\"lora_forward_graph\": %.4f, \"lora_backward_graph\": %.4f, \"bytes\": %.0f, \"fraction\": %.3f}\n",
-           t[1].graph, t[2].graph, t[3].graph, t[4].graph, t[5].graph, t[6].graph, layer.bytes(),
-           layer.bytes() / bandwidth / extra);
+    printf("\"in_order_graph\": %.4f, \"at_once_graph\": %.4f, \"low_rank_first_graph\": %.4f, \"one_kernel_graph\": %.4f, "
+           "\"in_order_adding_graph\": %.4f, \"lora_forward_graph\": %.4f, \"lora_backward_graph\": %.4f, \"bytes\": %.0f, \"fraction\": %.3f}\n",
+           t[1].graph, t[2].graph, t[3].graph, t[7].graph, t[4].graph, t[5].graph, t[6].graph, layer.bytes(best == 7),
+           layer.bytes(best == 7) / bandwidth / extra);
     fflush(stdout);
+}
+
+// Each call alone, repeated in a graph.
+void measure_calls(Bench &bench, plora_blas *blas, const Case &c) {
+    Random random(1);
+    Layer layer(c, random);
+    using Stream = cudaStream_t;
+    const char *names[] = {"frozen", "frozen_backward", "linear",      "linear_backward", "shrink",
+                           "expand", "gradient_b",      "gradient_ax", "gradient_a"};
+    auto t = bench.compare(
+        {[&](Stream s) { layer.frozen(blas, 0, s); }, [&](Stream s) { layer.frozen_backward(blas, 0, s); },
+         [&](Stream s) { layer.linear(s); }, [&](Stream s) { layer.linear_backward(false, s); },
+         [&](Stream s) { layer.shrink(s); }, [&](Stream s) { layer.expand(false, s); }, [&](Stream s) { layer.gradient_b(false, s); },
+         [&](Stream s) { layer.gradient_ax(false, false, s); }, [&](Stream s) { layer.gradient_a(s); }},
+        7, 10);
+    printf("{\"adapters\": %d, \"tokens_each\": %d, \"rank\": %d, \"in\": %d, \"out\": %d", c.adapters, c.tokens, c.rank, c.inputs,
+           c.outputs);
+    for (size_t i = 0; i < t.size(); i++) printf(", \"%s\": [%.4f, %.4f]", names[i], t[i].plain, t[i].graph);
+    printf("}\n");
+    fflush(stdout);
+}
+
+void run_once(const Case &c) {
+    Random random(1);
+    Layer layer(c, random);
+    layer.linear(nullptr), layer.linear_backward(false, nullptr);
+    device_wait();
 }
 
 }  // namespace
@@ -197,13 +245,20 @@ int main(int count, char **arguments) {
     cudaDeviceProp properties;
     CHECK_CUDA(cudaGetDeviceProperties(&properties, 0));
     printf("{\"gpu\": \"%s\", \"cublas\": %d, \"copy_bandwidth\": %.4g}\n", properties.name, plora_blas_version(blas), bandwidth);
-    for (int i = 2; i < count; i++) {
+    std::string mode = count > 2 && strchr(arguments[2], ':') == nullptr ? arguments[2] : "";
+    for (int i = mode.empty() ? 2 : 3; i < count; i++) {
         Case c;
         char rank[16];
         REQUIRE(sscanf(arguments[i], "%dx%dx%15[0-9mixed]:%dx%d", &c.adapters, &c.tokens, rank, &c.inputs, &c.outputs) == 5, "%s",
                 arguments[i]);
         c.rank = atoi(rank);
-        measure(bench, blas, c, bandwidth);
+        if (mode == "calls") {
+            measure_calls(bench, blas, c);
+        } else if (mode == "once") {
+            run_once(c);
+        } else {
+            measure(bench, blas, c, bandwidth);
+        }
     }
     CHECK_PLORA(plora_blas_destroy(blas));
 }

@@ -96,9 +96,10 @@ struct LoraCase {
                          65536.0f / (65536.0f - threshold), random.within(0, 1000)});
     }
 
-    // Any number of multiprocessors must do, and any amount of shared memory that the device has.
+    // Any number of multiprocessors must do, any amount of shared memory that the device has, and kernels for older devices.
     void make_plan(Random &random) {
         CHECK_PLORA(plora_device_query(&device));
+        if (random.chance(0.3)) device.compute_capability = 80;
         device.multiprocessors = random.one_of({1, 8, 132});
         device.shared_memory = std::min(device.shared_memory, random.one_of({99, 163, 227}) * 1024);
         plora_lora_shape s = shape();

@@ -1,7 +1,13 @@
 // Packed LoRA against plain loops in double precision.
+#include <map>
+
 #include "lora_case.h"
+#include "lora_plan.h"
 
 namespace {
+
+using plora::GRADIENT_A_COLUMNS;
+using plora::SHRINK_DEPTH;
 
 uint64_t mix(uint64_t z) {
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
@@ -24,7 +30,7 @@ double kept(const LoraCase &c, const plora_term &term, int row, int column) {
 }
 
 struct Operands {
-    std::vector<bf16> x, dy, y, bias;
+    std::vector<bf16> x, dy, y, bias, w;  // w: (outputs, inputs), where the frozen product is part of it
     bool accumulate, accumulate_dx;
 
     Operands(Random &random, const LoraCase &c)
@@ -90,14 +96,14 @@ void expect_term(
         for (int r = 0; r < term.rank; r++) {
             size_t at = (size_t)(c.low_rank_at(adapter, part, row) + r);
             for (int i = 0; i < c.inputs; i++) {
-                low_rank.add(at, number(o.x[(size_t)(row * c.inputs + i)]) * dropped[(size_t)i] * number(a[(size_t)(r * c.inputs + i)]));
+                low_rank.add(at, number(o.x[(size_t)(row * c.inputs + i)]) * dropped[(size_t)i] * term.scale * number(a[(size_t)(r * c.inputs + i)]));
             }
             double s = low_rank.value[at], ds = 0;
             for (int out = 0; out < c.width(part); out++) {
                 size_t y_at = (size_t)(row * c.outputs + c.from[(size_t)part] + out);
-                double b_value = number(b[(size_t)(out * term.b_stride + r)]), dy = term.scale * number(o.dy[y_at]);
-                y.add(y_at, term.scale * s * b_value);
-                ds += dy * b_value;
+                double b_value = number(b[(size_t)(out * term.b_stride + r)]), dy = number(o.dy[y_at]);
+                y.add(y_at, s * b_value);
+                ds += term.scale * dy * b_value;
                 gradient_b.add((size_t)(out * term.rank + r), dy * s);
             }
             for (int i = 0; i < c.inputs; i++) {
@@ -109,6 +115,69 @@ void expect_term(
     }
 }
 
+#ifndef PLORA_EMULATE
+
+// c (m, n) = a b with strides, one element a thread.
+__global__ void reference_product(const bf16 *a, const bf16 *b, double *c, int m, int n, int k, int b_k, int b_n) {
+    int at = (int)(blockIdx.x * blockDim.x + threadIdx.x);
+    if (at >= m * n) return;
+    double sum = 0;
+    for (int i = 0; i < k; i++) sum += (double)__bfloat162float(a[at / n * k + i]) * (double)__bfloat162float(b[i * b_k + at % n * b_n]);
+    c[at] = sum;
+}
+
+// Adds a (rows, k) b to what is expected; b (k, n) has strides. Rows of the list are rounded to bf16 before more is added.
+void expect_product(
+    const LoraCase &c, int list, Expected &expected, const std::vector<bf16> &a, const std::vector<bf16> &b, int n, int k, int b_k,
+    int b_n) {
+    Array<bf16> device_a(a), device_b(b);
+    Array<double> product(expected.value.size());
+    if (c.rows > 0) {
+        int blocks = (c.rows * n + 255) / 256;
+        reference_product<<<blocks, 256>>>(device_a.data(), device_b.data(), product.data(), c.rows, n, k, b_k, b_n);
+    }
+    CHECK_CUDA(cudaGetLastError());
+    std::vector<bool> twice((size_t)c.rows);
+    for (int i = 0; i < c.plan.count[list]; i++) {
+        const plora_tile &t = c.tiles[(size_t)(c.plan.first[list] + i)];
+        for (int row = t.row; row < t.row + t.rows; row++) twice[(size_t)row] = true;
+    }
+    std::vector<double> products = product.read();
+    for (size_t i = 0; i < products.size(); i++) {
+        expected.value[i] += products[i];
+        expected.doubt(i, 1e-3);  // f32 sums of values around 1
+        if (twice[i / (size_t)n]) expected.doubt(i, products[i] * BF16 / TERMS);
+    }
+}
+
+// With the frozen products in the same kernels.
+Results run_linear(const LoraCase &c, const Operands &o) {
+    Array<plora_tile> tiles(c.tiles);
+    Array<int64_t> keys(c.keys);
+    Array<bf16> x(o.x), dy(o.dy), w(o.w), y(o.y.size()), bias(o.bias), dx(o.x.size()), low_rank((size_t)c.plan.low_rank_elements);
+    Array<char> workspace((size_t)c.plan.workspace_bytes);
+    for (size_t i = 0; i < c.terms.size(); i++) {
+        c.device_gradient_a[i]->write(c.gradient_a[i]);
+        c.device_gradient_b[i]->write(c.gradient_b[i]);
+    }
+    const plora_term *terms = c.device_terms->data();
+    CHECK_PLORA(plora_lora_linear(&c.plan, tiles.data(), terms, keys.data(), x.data(), w.data(), y.data(), bias.data(),
+                                  low_rank.data(), workspace.data(), nullptr));
+    device_wait();
+    workspace.poison();
+    CHECK_PLORA(plora_lora_linear_backward(&c.plan, tiles.data(), terms, x.data(), dy.data(), w.data(), dx.data(), low_rank.data(),
+                                           workspace.data(), nullptr));
+    workspace.read();
+    Results r = {low_rank.read(), y.read(), dx.read(), {}, {}};
+    for (size_t i = 0; i < c.terms.size(); i++) {
+        r.gradient_a.push_back(c.device_gradient_a[i]->read());
+        r.gradient_b.push_back(c.device_gradient_b[i]->read());
+    }
+    return r;
+}
+
+#endif
+
 void check(const LoraCase &c, const Operands &o, const Results &got) {
     Expected low_rank(got.low_rank.size()), y(got.y.size()), dx(got.dx.size());
     for (int row = 0; row < c.rows; row++) {
@@ -119,6 +188,12 @@ void check(const LoraCase &c, const Operands &o, const Results &got) {
         }
     }
     for (size_t at = 0; at < o.x.size(); at++) dx.add(at, o.accumulate_dx ? number(o.x[at]) : 0);
+#ifndef PLORA_EMULATE
+    if (!o.w.empty()) {
+        expect_product(c, PLORA_MIXED_EXPAND, y, o.x, o.w, c.outputs, c.inputs, 1, c.inputs);
+        expect_product(c, PLORA_MIXED_GRADIENT_X, dx, o.dy, o.w, c.inputs, c.outputs, c.inputs, 1);
+    }
+#endif
     for (int adapter = 0; adapter < c.adapters; adapter++) {
         for (int part = 0; part < c.parts; part++) {
             size_t i = (size_t)c.index(adapter, part);
@@ -136,6 +211,21 @@ void check(const LoraCase &c, const Operands &o, const Results &got) {
     compare("dx", got.dx, dx, BF16, TERMS);
 }
 
+// All that belongs to other adapters than the ill one has the bits that it has when that one is healthy.
+void expect_others_same(const LoraCase &c, int ill, const Results &healthy, const Results &got, int shape) {
+    for (int row = 0; row < c.rows; row++) {
+        if (row >= c.starts[(size_t)ill] && row < c.starts[(size_t)ill + 1]) continue;
+        REQUIRE(memcmp(&got.y[(size_t)(row * c.outputs)], &healthy.y[(size_t)(row * c.outputs)], (size_t)c.outputs * 2) == 0
+                    && memcmp(&got.dx[(size_t)(row * c.inputs)], &healthy.dx[(size_t)(row * c.inputs)], (size_t)c.inputs * 2) == 0,
+                "shape %d: row %d sees the NaN of adapter %d", shape, row, ill);
+    }
+    for (int t = 0; t < c.adapters * c.parts; t++) {
+        REQUIRE(t / c.parts == ill || (same_bits(got.gradient_a[(size_t)t], healthy.gradient_a[(size_t)t])
+                                       && same_bits(got.gradient_b[(size_t)t], healthy.gradient_b[(size_t)t])),
+                "shape %d: gradients of adapter %d see the NaN of adapter %d", shape, t / c.parts, ill);
+    }
+}
+
 bool covers_once(const LoraCase &c, int list, int columns) {
     std::vector<int> written((size_t)c.rows * columns);
     for (int i = 0; i < c.plan.count[list]; i++) {
@@ -145,6 +235,37 @@ bool covers_once(const LoraCase &c, int list, int columns) {
         }
     }
     return std::all_of(written.begin(), written.end(), [](int n) { return n == 1; });
+}
+
+// Whether each low-rank column of each row is in one slice of plora_lora_linear, or the row is left for afterwards.
+bool takes_low_rank_once(const LoraCase &c) {
+    std::vector<int> taken((size_t)c.plan.low_rank_elements);
+    for (int list : {PLORA_LINEAR_SLICES, PLORA_MIXED_EXPAND}) {
+        for (int i = 0; i < c.plan.count[list]; i++) {
+            const plora_tile &t = c.tiles[(size_t)(c.plan.first[list] + i)];
+            for (int row = 0; row < t.rows && t.column == t.part_column; row++) {
+                for (int rank = 0; rank < t.ranks; rank++) taken[(size_t)(t.low_rank + row * t.stride + t.rank + rank)]++;
+            }
+        }
+    }
+    return std::all_of(taken.begin(), taken.end(), [](int n) { return n == 1; });
+}
+
+// Whether the tiles of a list, which take steps of a width along the inputs, some by turns, cover all low-rank columns once. Those
+// of shrink have rows of their own, others all rows of an adapter.
+bool takes_inputs_once(const LoraCase &c, int list, int width) {
+    std::map<std::vector<int>, std::vector<int>> taken;  // by adapter, first row and first low-rank column
+    for (int i = 0; i < c.plan.count[list]; i++) {
+        const plora_tile &t = c.tiles[(size_t)(c.plan.first[list] + i)];
+        std::vector<int> &columns = taken[{t.adapter, t.row, t.rank}];
+        columns.resize((size_t)c.inputs);
+        for (int step = 0; step < t.columns; step += t.turns * width) {
+            for (int column = step; column < std::min(step + width, t.columns); column++) columns[(size_t)(t.column + column)]++;
+        }
+    }
+    return std::all_of(taken.begin(), taken.end(), [](const auto &of) {
+        return std::all_of(of.second.begin(), of.second.end(), [](int n) { return n == 1; });
+    });
 }
 
 bool in(const LoraCase &c, int list, int tile) {
@@ -166,6 +287,10 @@ void test_lora_plan(Random &random, int shapes) {
         LoraCase c(random, random.chance(0.5), 400, 256);
         REQUIRE(covers_once(c, PLORA_EXPAND, c.outputs), "shape %d", i);
         REQUIRE(covers_once(c, PLORA_GRADIENT_X, c.inputs), "shape %d", i);
+        REQUIRE(takes_low_rank_once(c), "shape %d", i);
+        REQUIRE(takes_inputs_once(c, PLORA_SHRINK, SHRINK_DEPTH), "shape %d", i);
+        REQUIRE(takes_inputs_once(c, PLORA_GRADIENT_A, GRADIENT_A_COLUMNS), "shape %d", i);
+        REQUIRE(takes_inputs_once(c, PLORA_LINEAR_GRADIENT_A, GRADIENT_A_COLUMNS), "shape %d", i);
         for (int n = 0; n < c.plan.tiles; n++) {
             const plora_tile &t = c.tiles[(size_t)n];
             bool sums = in(c, PLORA_SHRINK_REDUCE, n) || in(c, PLORA_GRADIENT_REDUCE, n);
@@ -195,17 +320,45 @@ void test_lora_nan(Random &random, int shapes) {
         int first = c.starts[(size_t)ill], end = c.starts[(size_t)ill + 1];
         for (int at = first * c.inputs; at < end * c.inputs; at++) sick.x[(size_t)at] = __float2bfloat16(NAN);
         for (int at = first * c.outputs; at < end * c.outputs; at++) sick.dy[(size_t)at] = __float2bfloat16(NAN);
-        Results healthy = run(c, o), got = run(c, sick);
-        for (int row = 0; row < c.rows; row++) {
-            if (row >= first && row < end) continue;
-            REQUIRE(memcmp(&got.y[(size_t)(row * c.outputs)], &healthy.y[(size_t)(row * c.outputs)], (size_t)c.outputs * 2) == 0
-                        && memcmp(&got.dx[(size_t)(row * c.inputs)], &healthy.dx[(size_t)(row * c.inputs)], (size_t)c.inputs * 2) == 0,
-                    "shape %d: row %d sees the NaN of adapter %d", i, row, ill);
-        }
-        for (int t = 0; t < c.adapters * c.parts; t++) {
-            REQUIRE(t / c.parts == ill || (same_bits(got.gradient_a[(size_t)t], healthy.gradient_a[(size_t)t])
-                                           && same_bits(got.gradient_b[(size_t)t], healthy.gradient_b[(size_t)t])),
-                    "shape %d: gradients of adapter %d see the NaN of adapter %d", i, t / c.parts, ill);
-        }
+        expect_others_same(c, ill, run(c, o), run(c, sick), i);
     }
 }
+
+#ifndef PLORA_EMULATE
+
+void test_lora_linear(Random &random, int shapes) {
+    plora_device device;
+    CHECK_PLORA(plora_device_query(&device));
+    if (device.compute_capability != 90) {
+        printf("{\"test\": \"lora_linear\", \"skipped\": \"compute capability %d is not 90\"}\n", device.compute_capability);
+        return;
+    }
+    for (int i = 0; i < shapes; i++) {
+        LoraCase c(random, false, random.one_of({32, 200, 600, 1000}), random.one_of({16, 64, 256}));
+        Operands o(random, c);
+        o.accumulate = o.accumulate_dx = false;
+        o.w = random.bf16s((size_t)c.outputs * c.inputs, 1 / sqrtf((float)c.inputs));
+        Results got = run_linear(c, o);
+        check(c, o, got);
+        REQUIRE(got.same(run_linear(c, o)), "shape %d differs on the second run", i);
+    }
+}
+
+// NaN in the weights of one adapter must leave the bits of all others as they are.
+void test_lora_linear_nan(Random &random, int shapes) {
+    for (int i = 0; i < shapes / 10 + 1; i++) {
+        LoraCase c(random, false, 400, 64);
+        Operands o(random, c);
+        o.accumulate = o.accumulate_dx = false;
+        o.w = random.bf16s((size_t)c.outputs * c.inputs, 1 / sqrtf((float)c.inputs));
+        Results healthy = run_linear(c, o);
+        int ill = random.within(0, c.adapters - 1);
+        for (int t = ill * c.parts; t < (ill + 1) * c.parts; t++) {
+            c.device_a[(size_t)t]->poison();
+            c.device_b[(size_t)t]->poison();
+        }
+        expect_others_same(c, ill, healthy, run_linear(c, o), i);
+    }
+}
+
+#endif

@@ -164,6 +164,8 @@ void test_dropout(Random &random, int shapes);
 void test_lora_plan(Random &random, int shapes);
 void test_lora(Random &random, int shapes);
 void test_lora_nan(Random &random, int shapes);
+void test_lora_linear(Random &random, int shapes);
+void test_lora_linear_nan(Random &random, int shapes);
 void test_pointwise(Random &random, int shapes);
 void test_attention(Random &random, int shapes);
 void test_optimizer(Random &random, int shapes);

@@ -11,6 +11,10 @@ const Named TESTS[] = {
     {"lora_plan", test_lora_plan},
     {"lora", test_lora},
     {"lora_nan", test_lora_nan},
+#ifndef PLORA_EMULATE
+    {"lora_linear", test_lora_linear},
+    {"lora_linear_nan", test_lora_linear_nan},
+#endif
     {"pointwise", test_pointwise},
     {"attention", test_attention},
     {"optimizer", test_optimizer},

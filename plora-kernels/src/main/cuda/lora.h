@@ -1,0 +1,17 @@
+// Parts of packed LoRA that go with the products of lora_linear.cu.
+#pragma once
+#include "plora.h"
+
+namespace plora {
+
+// y += low_rank b^T for the rows that plora_lora_linear leaves out.
+int expand_mixed(
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *low_rank, void *y, void *stream);
+
+// Gradients of all a, beside the kernel launched before, which must have waited for those before it when it lets the next one
+// start; and dx += gradient of low_rank a, after that kernel, for the rows that plora_lora_linear_backward leaves out.
+int gradient_a_behind(
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *x, void *dx, void *workspace,
+    void *stream);
+
+}  // namespace plora
