@@ -26,7 +26,10 @@ final class CudaForwarders {
     private static final Map<String, String> TARGETS = Map.of(
             "libcublas.so.11", "libcublas.so.13",
             "libcublasLt.so.11", "libcublasLt.so.13",
-            "libcusolver.so.11", "libcusolver.so.12");
+            "libcudart.so.11.0", "libcudart.so.13",
+            "libcusolver.so.11", "libcusolver.so.12",
+            "libcusolverMg.so.11", "libcusolverMg.so.12",
+            "libcusparse.so.11", "libcusparse.so.12");
 
     private CudaForwarders() {}
 
