@@ -1,0 +1,159 @@
+package io.plora.examples.gpu;
+
+import com.google.common.io.MoreFiles;
+import com.google.common.io.RecursiveDeleteOption;
+import java.io.IOException;
+import java.nio.MappedByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorCompletionService;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import me.tongfei.progressbar.ProgressBar;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Makes ND4J's CUDA library run on a GPU that its release has no machine code for, or code of that GPU alone, which takes a
+ * tenth of the room: each container of device code gets the machine code that it has for this GPU, or else that of an archive,
+ * or else what the CUDA toolkit's assembler makes of its PTX. The rest of the library stays as it is.
+ */
+final class LibraryPort {
+    private final int architecture;
+    private final @Nullable Path images;
+    private final Path cache;
+    private final int jobs;
+
+    /**
+     * @param architecture compute capability, such as 90
+     * @param images an {@link ImageArchive}
+     * @param cache folder of an {@link ImageCache}
+     * @param jobs compilations at a time
+     */
+    LibraryPort(int architecture, @Nullable Path images, Path cache, int jobs) {
+        this.architecture = architecture;
+        this.images = images;
+        this.cache = cache;
+        this.jobs = jobs;
+    }
+
+    int architecture() {
+        return architecture;
+    }
+
+    /**
+     * Writes a jar with the ported library in place of the original's.
+     *
+     * @param savedImages where to write the images as an {@link ImageArchive}, or null
+     * @return the number of containers
+     */
+    int port(Path nativeJar, Path target, @Nullable Path savedImages) throws IOException, InterruptedException {
+        NativeJar jar = NativeJar.of(nativeJar);
+        Path folder = Files.createTempDirectory(target.toAbsolutePath().getParent(), ".port");
+        try {
+            Path library = folder.resolve("library.so");
+            jar.extractLibrary(library);
+            DeviceCode code = port(library);
+            Path unfinished = folder.resolve("ported.jar");
+            jar.writeWith(library, unfinished);
+            Files.move(unfinished, target);
+            if (savedImages != null) {
+                ImageArchive.write(code, savedImages);
+            }
+            return code.containers().size();
+        } finally {
+            MoreFiles.deleteRecursively(folder, RecursiveDeleteOption.ALLOW_INSECURE);
+        }
+    }
+
+    /** Ports a library file in place. */
+    private DeviceCode port(Path library) throws IOException, InterruptedException {
+        try (FileChannel channel = FileChannel.open(library, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+            MappedByteBuffer bytes = channel.map(FileChannel.MapMode.READ_WRITE, 0, channel.size());
+            DeviceCode code = new DeviceCode(bytes, architecture);
+            try (ProgressBar progress = progress(code.containers().size())) {
+                Set<Integer> done = placeImported(code, progress);
+                List<FatbinContainer> rest = new ArrayList<>();
+                for (FatbinContainer container : code.containers()) {
+                    if (!done.contains(container.number())) {
+                        rest.add(container);
+                    }
+                }
+                compile(code, rest, progress);
+            }
+            bytes.force();
+            return code;
+        }
+    }
+
+    private ProgressBar progress(int size) {
+        return ProgressBar.builder()
+                .setTaskName("sm_" + architecture)
+                .setInitialMax(size)
+                .setUnit(" containers", 1)
+                .build();
+    }
+
+    private Set<Integer> placeImported(DeviceCode code, ProgressBar progress) throws IOException {
+        Set<Integer> done = new HashSet<>();
+        if (images == null) {
+            return done;
+        }
+        ImageArchive.read(images, (number, image) -> {
+            if (number >= code.containers().size()) {
+                throw new IllegalArgumentException(
+                        "The archive (%s) has an image for container (%d), but the library has (%d). Maybe it was made for another library."
+                                .formatted(images, number, code.containers().size()));
+            }
+            code.placeImported(code.containers().get(number), image);
+            done.add(number);
+            progress.step();
+        });
+        return done;
+    }
+
+    /** Compiles what has no image yet, large texts first, so that no long one is left for the end. */
+    private void compile(DeviceCode code, List<FatbinContainer> containers, ProgressBar progress)
+            throws IOException, InterruptedException {
+        List<FatbinContainer> missing = new ArrayList<>();
+        for (FatbinContainer container : containers) {
+            code.image(container)
+                    .ifPresentOrElse(
+                            image -> {
+                                code.place(container, image);
+                                progress.step();
+                            },
+                            () -> missing.add(container));
+        }
+        if (missing.isEmpty()) {
+            return;
+        }
+        missing.sort(Comparator.comparingInt(FatbinContainer::size).reversed());
+        ImageCache compiled = new ImageCache(cache, Ptxas.find());
+        ExecutorService executor = Executors.newFixedThreadPool(jobs);
+        try {
+            ExecutorCompletionService<FatbinContainer> completion = new ExecutorCompletionService<>(executor);
+            for (FatbinContainer container : missing) {
+                completion.submit(() -> {
+                    code.place(container, compiled.image(code.text(container), code.architecture()));
+                    return container;
+                });
+            }
+            for (int i = 0; i < missing.size(); i++) {
+                completion.take().get();
+                progress.step();
+            }
+        } catch (ExecutionException e) {
+            throw new IllegalStateException(e.getCause().getMessage(), e);
+        } finally {
+            executor.shutdownNow();
+        }
+    }
+}
