@@ -38,6 +38,7 @@ struct Arguments {
     const bf16 *low_rank;      // S or dS
     bf16 *out;                 // (rows, columns)
     const bf16 *bias;          // (columns) or null
+    int accumulate;            // whether results are added to what is there
     int parts;
     int rows;
     int depth;    // of the frozen product
@@ -330,6 +331,16 @@ __device__ inline void release(uint64_t *empty) {
     if (threadIdx.x % WARPGROUP < CLUSTER) barrier_arrive_at(empty, threadIdx.x % WARPGROUP);
 }
 
+__device__ inline uint32_t sum(uint32_t l, uint32_t r) {
+    return pack(__uint_as_float(l << 16) + __uint_as_float(r << 16),
+                __uint_as_float(l & 0xffff0000u) + __uint_as_float(r & 0xffff0000u));
+}
+
+// Of eight bf16 values each.
+__device__ inline uint4 sum(const uint4 &l, const uint4 &r) {
+    return {sum(l.x, r.x), sum(l.y, r.y), sum(l.z, r.z), sum(l.w, r.w)};
+}
+
 // Writes 64 x 256 results, 64 columns at a time by way of shared memory, so that rows are written 128 bytes at once.
 __device__ void store(const Arguments &g, bf16 *staged, float (&sums)[128], int first_row, int first_column) {
     int warp = (int)threadIdx.x % WARPGROUP / 32, lane = (int)threadIdx.x % 32;
@@ -356,7 +367,9 @@ __device__ void store(const Arguments &g, bf16 *staged, float (&sums)[128], int 
 #pragma unroll
         for (int i = 0; i < STORE_ROWS; i += 4) {
             uint4 result = *(const uint4 *)chunk_at<STORE_COLUMNS>(tile, to_row + i, to_chunk);
-            if (row + i < g.rows && column < g.columns) *(uint4 *)(g.out + (int64_t)(row + i) * g.columns + column) = result;
+            if (row + i >= g.rows || column >= g.columns) continue;
+            uint4 *out = (uint4 *)(g.out + (int64_t)(row + i) * g.columns + column);
+            *out = g.accumulate ? sum(result, *out) : result;
         }
     }
     __syncwarp();
@@ -506,12 +519,13 @@ using namespace plora;
 
 int plora_lora_linear(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
-    const void *w, void *y, const void *bias, void *low_rank, void *workspace, void *stream) {
+    const void *w, void *y, const void *bias, int32_t accumulate, void *low_rank, void *workspace, void *stream) {
     PLORA_TRY(plora_lora_shrink(plan, tiles, terms, dropout_keys, x, low_rank, workspace, stream));
     Arguments g = arguments(plan, tiles, terms);
     g.low_rank = (const bf16 *)low_rank;
     g.out = (bf16 *)y;
     g.bias = (const bf16 *)bias;
+    g.accumulate = accumulate;
     g.depth = plan->inputs;
     g.columns = plan->outputs;
     g.extra = plan->linear_steps;

@@ -230,11 +230,11 @@ int plora_lora_gradient_ax(
  * faster than the calls above. w: bf16 (outputs, inputs)
  */
 
-/* y = x w^T + bias + low_rank b^T, low_rank = scale drop(x) a^T. Three launches, and one where several adapters share blocks of
+/* y (+)= x w^T + bias + low_rank b^T, low_rank = scale drop(x) a^T. Three launches, and one where several adapters share blocks of
  * 64 rows. */
 int plora_lora_linear(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
-    const void *w, void *y, const void *bias, void *low_rank, void *workspace, void *stream);
+    const void *w, void *y, const void *bias, int32_t accumulate, void *low_rank, void *workspace, void *stream);
 
 /* dx = dy w + gradient of low_rank a, and gradients of all a and b; not with dropout. Four launches, and one likewise. */
 int plora_lora_linear_backward(
