@@ -117,7 +117,7 @@ struct Layer {
     }
 
     void linear(cudaStream_t s) const {
-        CHECK_PLORA(plora_lora_linear(&plan, tiles->data(), device_terms->data(), nullptr, x->data(), w->data(), y->data(), nullptr,
+        CHECK_PLORA(plora_lora_linear(&plan, tiles->data(), device_terms->data(), nullptr, x->data(), w->data(), y->data(), nullptr, 0,
                                       low_rank->data(), workspace->data(), s));
     }
 

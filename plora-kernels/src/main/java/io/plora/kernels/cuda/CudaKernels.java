@@ -38,8 +38,7 @@ public final class CudaKernels implements Kernels {
     private final Plora.Blas blas;
     private final Workspace workspace;
     private final DeviceBatch rows;
-    private final DeviceTables tables;
-    private final LoraPlans plans;
+    private final CudaProjection projections;
     private final CudaOptimizer optimizer;
     private final Transfers transfers;
     private boolean closed;
@@ -66,8 +65,7 @@ public final class CudaKernels implements Kernels {
             throw e;
         }
         rows = new DeviceBatch(memory);
-        tables = new DeviceTables(memory);
-        plans = new LoraPlans(memory, properties);
+        projections = new CudaProjection(memory, workspace, blas, rows, properties);
         optimizer = new CudaOptimizer(memory, workspace);
         transfers = new Transfers(memory);
     }
@@ -185,7 +183,7 @@ public final class CudaKernels implements Kernels {
     private boolean start(PackedBatch batch) {
         if (!rows.is(batch) && batch.rows() > 0) {
             rows.start(batch);
-            plans.start(batch);
+            projections.start(batch);
         }
         return batch.rows() > 0;
     }
@@ -231,7 +229,6 @@ public final class CudaKernels implements Kernels {
         }
     }
 
-    /** Low-rank terms first: cuBLAS then adds the frozen product to them, which saves a pass over y. */
     @Override
     public void project(
             PackedProjection projection,
@@ -242,54 +239,9 @@ public final class CudaKernels implements Kernels {
             Tensor y,
             boolean accumulate) {
         check.project(projection, adapters, batch, x, lowRank, y);
-        if (!start(batch)) {
-            return;
+        if (start(batch)) {
+            projections.project(projection, adapters, batch, x, lowRank, y, accumulate);
         }
-        boolean started = accumulate;
-        DeviceTables.DeviceTable table = tables.of(projection, adapters);
-        if (table.shape().hasTerms() || projection.bias() != null) {
-            addLowRank(projection, table, x, lowRank, y, accumulate);
-            started = true;
-        }
-        CudaLibrary.check(Plora.linear(
-                blas,
-                x.address(),
-                projection.weight().address(),
-                y.address(),
-                batch.rows(),
-                projection.inputs(),
-                projection.outputs(),
-                started ? 1 : 0,
-                memory.stream()));
-    }
-
-    /** Bias and low-rank terms. */
-    private void addLowRank(
-            PackedProjection projection,
-            DeviceTables.DeviceTable table,
-            Tensor x,
-            Tensor lowRank,
-            Tensor y,
-            boolean accumulate) {
-        LoraPlans.DevicePlan plan = plans.of(table.shape());
-        CudaLibrary.check(Plora.loraShrink(
-                plan.plan(),
-                plan.tiles().address(),
-                table.terms().address(),
-                rows.dropoutKeys(),
-                x.address(),
-                lowRank.address(),
-                workspace.ofBytes(plan.plan().workspaceBytes()),
-                memory.stream()));
-        CudaLibrary.check(Plora.loraExpand(
-                plan.plan(),
-                plan.tiles().address(),
-                table.terms().address(),
-                lowRank.address(),
-                y.address(),
-                projection.bias() == null ? 0 : projection.bias().address(),
-                accumulate ? 1 : 0,
-                memory.stream()));
     }
 
     @Override
@@ -302,41 +254,8 @@ public final class CudaKernels implements Kernels {
             Tensor dY,
             @Nullable Tensor dX) {
         check.projectBackward(projection, adapters, batch, x, lowRank, dY, dX);
-        if (!start(batch)) {
-            return;
-        }
-        DeviceTables.DeviceTable table = tables.of(projection, adapters);
-        LoraPlans.DevicePlan plan = plans.of(table.shape());
-        long sums = workspace.ofBytes(plan.plan().workspaceBytes());
-        CudaLibrary.check(Plora.loraGradientB(
-                plan.plan(),
-                plan.tiles().address(),
-                table.terms().address(),
-                lowRank.address(),
-                dY.address(),
-                sums,
-                memory.stream()));
-        CudaLibrary.check(Plora.loraGradientAx(
-                plan.plan(),
-                plan.tiles().address(),
-                table.terms().address(),
-                rows.dropoutKeys(),
-                x.address(),
-                dX == null ? 0 : dX.address(),
-                0,
-                sums,
-                memory.stream()));
-        if (dX != null) {
-            CudaLibrary.check(Plora.linearBackward(
-                    blas,
-                    dY.address(),
-                    projection.weight().address(),
-                    dX.address(),
-                    batch.rows(),
-                    projection.inputs(),
-                    projection.outputs(),
-                    1,
-                    memory.stream()));
+        if (start(batch)) {
+            projections.backward(projection, adapters, batch, x, lowRank, dY, dX);
         }
     }
 

@@ -161,6 +161,13 @@ final class Plora {
         @MemberGetter
         @Name("workspace_bytes")
         native long workspaceBytes();
+
+        @MemberGetter
+        native int linear();
+
+        @MemberGetter
+        @Name("linear_backward")
+        native int linearBackward();
     }
 
     /** Only ever copied whole. */
@@ -396,6 +403,34 @@ final class Plora {
             @Cast("const void*") long x,
             @Cast("void*") long dX,
             int accumulate,
+            @Cast("void*") long workspace,
+            @Cast("void*") long stream);
+
+    @Name("plora_lora_linear")
+    static native int loraLinear(
+            LoraPlan plan,
+            @Cast("const plora_tile*") long tiles,
+            @Cast("const plora_term*") long terms,
+            @Cast("const int64_t*") long dropoutKeys,
+            @Cast("const void*") long x,
+            @Cast("const void*") long w,
+            @Cast("void*") long y,
+            @Cast("const void*") long bias,
+            int accumulate,
+            @Cast("void*") long lowRank,
+            @Cast("void*") long workspace,
+            @Cast("void*") long stream);
+
+    @Name("plora_lora_linear_backward")
+    static native int loraLinearBackward(
+            LoraPlan plan,
+            @Cast("const plora_tile*") long tiles,
+            @Cast("const plora_term*") long terms,
+            @Cast("const void*") long x,
+            @Cast("const void*") long dY,
+            @Cast("const void*") long w,
+            @Cast("void*") long dX,
+            @Cast("const void*") long lowRank,
             @Cast("void*") long workspace,
             @Cast("void*") long stream);
 

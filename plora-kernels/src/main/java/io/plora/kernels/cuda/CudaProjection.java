@@ -1,0 +1,165 @@
+package io.plora.kernels.cuda;
+
+import io.plora.kernels.LoraTable;
+import io.plora.kernels.PackedBatch;
+import io.plora.kernels.PackedProjection;
+import io.plora.kernels.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Projections with their low-rank terms: in one kernel with the frozen product where the plan says that this is faster, else
+ * low-rank terms first, to which cuBLAS then adds the frozen product.
+ */
+final class CudaProjection {
+    private final DeviceMemory memory;
+    private final Workspace workspace;
+    private final Plora.Blas blas;
+    private final DeviceBatch rows;
+    private final DeviceTables tables;
+    private final LoraPlans plans;
+
+    CudaProjection(
+            DeviceMemory memory, Workspace workspace, Plora.Blas blas, DeviceBatch rows, Plora.Device properties) {
+        this.memory = memory;
+        this.workspace = workspace;
+        this.blas = blas;
+        this.rows = rows;
+        this.tables = new DeviceTables(memory);
+        this.plans = new LoraPlans(memory, properties);
+    }
+
+    /** Projections are of the rows of this batch from now on. */
+    void start(PackedBatch batch) {
+        plans.start(batch);
+    }
+
+    void project(
+            PackedProjection projection,
+            LoraTable adapters,
+            PackedBatch batch,
+            Tensor x,
+            Tensor lowRank,
+            Tensor y,
+            boolean accumulate) {
+        DeviceTables.DeviceTable table = tables.of(projection, adapters);
+        Tensor bias = projection.bias();
+        boolean hasTerms = table.shape().hasTerms();
+        if (hasTerms) {
+            LoraPlans.DevicePlan plan = plans.of(table.shape());
+            if (plan.plan().linear() != 0) {
+                CudaLibrary.check(Plora.loraLinear(
+                        plan.plan(),
+                        plan.tiles().address(),
+                        table.terms().address(),
+                        rows.dropoutKeys(),
+                        x.address(),
+                        projection.weight().address(),
+                        y.address(),
+                        bias == null ? 0 : bias.address(),
+                        accumulate ? 1 : 0,
+                        lowRank.address(),
+                        workspace.ofBytes(plan.plan().workspaceBytes()),
+                        memory.stream()));
+                return;
+            }
+        }
+        if (hasTerms || bias != null) {
+            addLowRank(table, bias, x, lowRank, y, accumulate);
+        }
+        CudaLibrary.check(Plora.linear(
+                blas,
+                x.address(),
+                projection.weight().address(),
+                y.address(),
+                batch.rows(),
+                projection.inputs(),
+                projection.outputs(),
+                hasTerms || bias != null || accumulate ? 1 : 0,
+                memory.stream()));
+    }
+
+    private void addLowRank(
+            DeviceTables.DeviceTable table,
+            @Nullable Tensor bias,
+            Tensor x,
+            Tensor lowRank,
+            Tensor y,
+            boolean accumulate) {
+        LoraPlans.DevicePlan plan = plans.of(table.shape());
+        CudaLibrary.check(Plora.loraShrink(
+                plan.plan(),
+                plan.tiles().address(),
+                table.terms().address(),
+                rows.dropoutKeys(),
+                x.address(),
+                lowRank.address(),
+                workspace.ofBytes(plan.plan().workspaceBytes()),
+                memory.stream()));
+        CudaLibrary.check(Plora.loraExpand(
+                plan.plan(),
+                plan.tiles().address(),
+                table.terms().address(),
+                lowRank.address(),
+                y.address(),
+                bias == null ? 0 : bias.address(),
+                accumulate ? 1 : 0,
+                memory.stream()));
+    }
+
+    void backward(
+            PackedProjection projection,
+            LoraTable adapters,
+            PackedBatch batch,
+            Tensor x,
+            Tensor lowRank,
+            Tensor dY,
+            @Nullable Tensor dX) {
+        DeviceTables.DeviceTable table = tables.of(projection, adapters);
+        LoraPlans.DevicePlan plan = plans.of(table.shape());
+        long sums = workspace.ofBytes(plan.plan().workspaceBytes());
+        if (dX != null && plan.plan().linearBackward() != 0) {
+            CudaLibrary.check(Plora.loraLinearBackward(
+                    plan.plan(),
+                    plan.tiles().address(),
+                    table.terms().address(),
+                    x.address(),
+                    dY.address(),
+                    projection.weight().address(),
+                    dX.address(),
+                    lowRank.address(),
+                    sums,
+                    memory.stream()));
+            return;
+        }
+        CudaLibrary.check(Plora.loraGradientB(
+                plan.plan(),
+                plan.tiles().address(),
+                table.terms().address(),
+                lowRank.address(),
+                dY.address(),
+                sums,
+                memory.stream()));
+        CudaLibrary.check(Plora.loraGradientAx(
+                plan.plan(),
+                plan.tiles().address(),
+                table.terms().address(),
+                rows.dropoutKeys(),
+                x.address(),
+                dX == null ? 0 : dX.address(),
+                0,
+                sums,
+                memory.stream()));
+        if (dX != null) {
+            CudaLibrary.check(Plora.linearBackward(
+                    blas,
+                    dY.address(),
+                    projection.weight().address(),
+                    dX.address(),
+                    batch.rows(),
+                    projection.inputs(),
+                    projection.outputs(),
+                    1,
+                    memory.stream()));
+        }
+    }
+}
