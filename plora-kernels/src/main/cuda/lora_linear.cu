@@ -27,8 +27,7 @@ namespace {
 
 constexpr int COLUMNS = LINEAR_COLUMNS, DEPTH = LINEAR_DEPTH, STAGES = 4, CLUSTER = 2;
 constexpr int LINEAR_THREADS = 3 * 128;
-constexpr int STEP_SLICES = DEPTH / SLICE_RANKS;
-constexpr int HELD_SLICES = 4 * STEP_SLICES;
+constexpr int HELD_SLICES = 8 * STEP_SLICES;
 constexpr int LEFT = LINEAR_ROWS * DEPTH, RIGHT = COLUMNS * DEPTH, STAGE = LEFT + RIGHT;  // elements
 
 struct Arguments {

@@ -337,7 +337,7 @@ struct Planner {
             const plora_tile &block = *(lists[PLORA_LINEAR_BLOCKS].end() - shape.parts + p);
             if (from < block.column + block.columns && to > block.column) slices += block.ranks;
         }
-        return divide_up(slices * SLICE_RANKS, LINEAR_DEPTH);
+        return divide_up(slices, STEP_SLICES);
     }
 
     void linear_block(int row, int p, int upper, int lower) {

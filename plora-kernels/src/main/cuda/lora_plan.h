@@ -31,6 +31,7 @@ constexpr int LINEAR_ROWS = 128;     // of a block of plora_lora_linear, two hal
 constexpr int LINEAR_COLUMNS = 256;  // of a tile
 constexpr int LINEAR_DEPTH = 64;     // of a step of a sum
 constexpr int SLICE_RANKS = 16;
+constexpr int STEP_SLICES = 2;       // of a step over low-rank columns: as many as are loaded while a few steps of others pass
 constexpr int MIXED_COLUMNS = 4 * EXPAND_COLUMNS;
 
 constexpr int REDUCE_ELEMENTS = 1024;  // of a tile, one quad a thread

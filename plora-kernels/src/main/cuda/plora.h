@@ -176,7 +176,7 @@ typedef struct {
     int32_t drops;             /* whether any term has dropout */
     int32_t linear;            /* whether plora_lora_linear is the fastest way, by measurement */
     int32_t linear_backward;   /* whether plora_lora_linear_backward is */
-    int32_t linear_steps;      /* most steps over 64 low-rank columns of a tile of plora_lora_linear */
+    int32_t linear_steps;      /* most steps over low-rank columns of a tile of plora_lora_linear */
     int32_t linear_backward_steps;
     int64_t low_rank_elements; /* bf16 elements of the buffer for S */
     int64_t workspace_bytes;   /* for shrink, or for gradient_b and gradient_ax */
