@@ -8,7 +8,6 @@ import io.plora.SweepListener;
 import io.plora.SweepStart;
 import io.plora.Trial;
 import io.plora.cost.Calibration;
-import io.plora.cost.GroupWork;
 import io.plora.plan.Action;
 import io.plora.plan.EndReason;
 import io.plora.plan.GroupState;
@@ -43,12 +42,8 @@ final class SweepRun {
     private final BlockingQueue<GroupOutcome> outcomes = new LinkedBlockingQueue<>();
     private final Map<Integer, DeviceWorker> workerOfGroup = new HashMap<>();
     private final Deque<Ending> ending = new ArrayDeque<>();
-    private final Map<Integer, GroupWork> workOfGroup = new HashMap<>(); // in progress
-    private final MeasuredIterations measured;
-    private final Forecast forecast;
+    private final RunTimes times;
     private final long[] tokensLeft; // of each trial
-    private long firstOutcome; // on the clock of System.nanoTime
-    private double trainingSeconds; // of all devices, after the first outcome
     private int inFlight;
     private long tokensDone;
     private boolean interrupted;
@@ -75,8 +70,7 @@ final class SweepRun {
         this.files = files;
         this.ended = ended;
         this.cancelled = cancelled;
-        measured = new MeasuredIterations(spec.time());
-        forecast = new Forecast(spec);
+        times = new RunTimes(spec, progress);
         long tokensOfTrial = spec.tokensOfTrial();
         tokensLeft = trials.stream()
                 .mapToLong(trial -> tokensOfTrial - trial.tokens())
@@ -169,12 +163,7 @@ final class SweepRun {
                 .forEach((trial, share) -> samples.put(
                         trials.get(trial),
                         Math.min(share, progress.state().trial(trial).lacking())));
-        workOfGroup.put(
-                group,
-                samples.entrySet().stream()
-                        .map(entry ->
-                                progress.state().trial(entry.getKey().index()).work(entry.getValue()))
-                        .reduce(GroupWork.NONE, GroupWork::plus));
+        times.begun(group, samples);
         workerOfGroup.get(group).iterate(new GroupTask(group, samples), outcomes::add);
         inFlight++;
     }
@@ -213,7 +202,7 @@ final class SweepRun {
                 outcome.failed().stream().collect(Collectors.toMap(TrialRun::index, trial -> EndReason.FAILED));
         SortedMap<Integer, EndReason> ends = progress.finish(outcome.group(), failed);
         count(outcome, ends);
-        measure(outcome);
+        times.finished(outcome);
         listener.stepCompleted(new StepEvent(
                 outcome.group(),
                 iteration,
@@ -222,7 +211,7 @@ final class SweepRun {
                 outcome.losses(),
                 tokensDone,
                 tokensDone + tokensLeft(),
-                forecast.secondsLeft()));
+                times.secondsLeft()));
         outcome.epochs().forEach(listener::epochCompleted);
         ends.forEach((trial, reason) -> ending.add(new Ending(trials.get(trial), reason, checkpoints.written())));
         while (!ending.isEmpty() && ending.peek().written().isDone()) {
@@ -246,25 +235,9 @@ final class SweepRun {
         ends.keySet().forEach(trial -> tokensLeft[trial] = 0);
     }
 
-    private void measure(GroupOutcome outcome) {
-        if (firstOutcome == 0) {
-            firstOutcome = System.nanoTime();
-        } else {
-            trainingSeconds += outcome.seconds();
-        }
-        measured.add(workOfGroup.get(outcome.group()), outcome.seconds());
-        measured.fitIfDue().ifPresent(calibration -> {
-            if (spec.measuredTimes()) {
-                progress.calibrate(calibration, spec.time());
-            }
-            double seconds = (System.nanoTime() - firstOutcome) / 1e9;
-            forecast.update(progress.state(), calibration, Math.max(1, seconds * workers.size() / trainingSeconds));
-        });
-    }
-
     /** What iterations took; none if there were too few. */
     Optional<Calibration> calibration() {
-        return measured.fit();
+        return times.calibration();
     }
 
     private void end(Ending ended) {
