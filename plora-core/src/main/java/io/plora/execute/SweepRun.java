@@ -157,12 +157,7 @@ final class SweepRun {
     /** Lets a group run the next iteration of its stretch. */
     private void iterate(int group) {
         SortedMap<TrialRun, Integer> samples = GroupTask.byIndex();
-        progress.state()
-                .group(group)
-                .iteration()
-                .forEach((trial, share) -> samples.put(
-                        trials.get(trial),
-                        Math.min(share, progress.state().trial(trial).lacking())));
+        progress.state().nextIteration(group).forEach((trial, count) -> samples.put(trials.get(trial), count));
         times.begun(group, samples);
         workerOfGroup.get(group).iterate(new GroupTask(group, samples), outcomes::add);
         inFlight++;

@@ -54,10 +54,17 @@ public sealed interface Action {
      * @param repeat most iterations of this kind before the policy is asked again, at least one. None of them may exceed memory
      *     or token budget, and no named member may end its epoch before the last of them. Whoever carries it out may ask the
      *     policy after any of them
+     * @param filled whether {@code samples} are the most that an iteration takes, and it takes fewer where they do not fit: the
+     *     trials with the smallest batches first, sample by sample, as many as memory and token budget hold
      */
-    record Iterate(int group, SortedMap<Integer, Integer> samples, int repeat) implements Action {
+    record Iterate(int group, SortedMap<Integer, Integer> samples, int repeat, boolean filled) implements Action {
         public Iterate {
             samples = ImmutableSortedMap.copyOf(samples);
+        }
+
+        /** Iterations of exactly these samples. */
+        public Iterate(int group, SortedMap<Integer, Integer> samples, int repeat) {
+            this(group, samples, repeat, false);
         }
 
         /** A single iteration. */

@@ -4,7 +4,11 @@ import io.plora.cost.GroupWork;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.function.ToDoubleFunction;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /** Computes a {@link LowerBound}; see there for the argument. */
@@ -118,7 +122,39 @@ final class BoundCalculator {
                 prices.add(prices(at, held));
             }
         }
-        return trials.stream().mapToDouble(trial -> price(trial, prices)).sum() / speeds;
+        SortedMap<Integer, Double> byLeastDegree = new TreeMap<>(Comparator.reverseOrder());
+        for (TrialWork trial : trials) {
+            byLeastDegree.merge(leastDegree(trial.trial()), price(trial, prices), Double::sum);
+        }
+        double seconds = 0;
+        double price = 0;
+        for (Map.Entry<Integer, Double> entry : byLeastDegree.entrySet()) {
+            price += entry.getValue();
+            seconds = Math.max(seconds, price / speedsOfGroupsOf(entry.getKey()));
+        }
+        return seconds;
+    }
+
+    private int leastDegree(TrialState trial) {
+        return degrees.stream()
+                .filter(at -> at.holds(trial))
+                .mapToInt(AtDegree::degree)
+                .findFirst()
+                .orElse(1);
+    }
+
+    /** Speed of the devices that groups of at least so many can have at a time: of each node the fastest. */
+    private double speedsOfGroupsOf(int degree) {
+        Map<Integer, List<Double>> nodes = state.devices().stream()
+                .collect(Collectors.groupingBy(
+                        DeviceState::node, Collectors.mapping(DeviceState::speed, Collectors.toList())));
+        return nodes.values().stream()
+                .mapToDouble(node -> node.stream()
+                        .sorted(Comparator.reverseOrder())
+                        .limit((long) node.size() / degree * degree)
+                        .mapToDouble(speed -> speed)
+                        .sum())
+                .sum();
     }
 
     private Prices prices(AtDegree at, List<TrialWork> held) {

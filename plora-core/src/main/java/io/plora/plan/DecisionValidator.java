@@ -184,7 +184,7 @@ final class DecisionValidator {
             require(count <= batch, "%s gets (%d) samples, its batch has (%d)", trial, count, batch);
             int left = trial.iterationsLeftInEpoch(count);
             require(
-                    iterate.repeat() <= left,
+                    iterate.filled() || iterate.repeat() <= left,
                     "it repeats (%d) times, %s ends its epoch after (%d)",
                     iterate.repeat(),
                     trial,
@@ -203,21 +203,26 @@ final class DecisionValidator {
             requireFits(group, bytesOfMembers(group), limit);
             return;
         }
-        StretchScan scan =
-                new StretchScan(state, group.devices.size(), group.members, iterate.samples(), iterate.repeat());
-        int possible = scan.possible(limit);
-        if (possible < iterate.repeat()) {
-            requireFits(group, scan.bytes(possible), limit);
-            throw new IllegalArgumentException(
-                    "Impossible decision: iteration (%d of %d) of group (%d) has (%d) tokens, the token budget is (%d)."
-                            .formatted(
-                                    possible + 1,
-                                    iterate.repeat(),
-                                    group.id,
-                                    scan.tokens(possible),
-                                    state.tokenBudget()));
+        StretchScan scan = new StretchScan(
+                state, group.devices, group.members, iterate.samples(), iterate.filled(), iterate.repeat());
+        if (scan.possible() < iterate.repeat()) {
+            throw impossible(group, iterate, scan, limit);
         }
         group.stretch = scan.stretch();
+    }
+
+    private IllegalArgumentException impossible(Draft group, Iterate iterate, StretchScan scan, long limit) {
+        if (scan.isEpochDone()) {
+            return new IllegalArgumentException(
+                    "Impossible action (%s): it repeats (%d) times, a trial ends its epoch after (%d)."
+                            .formatted(iterate, iterate.repeat(), scan.possible()));
+        }
+        requireFits(group, scan.bytes(), limit);
+        require(!iterate.filled(), "Impossible decision: no sample of the members of group (%d) fits", group.id);
+        return new IllegalArgumentException(
+                "Impossible decision: iteration (%d of %d) of group (%d) has (%d) tokens, the token budget is (%d)."
+                        .formatted(
+                                scan.possible() + 1, iterate.repeat(), group.id, scan.tokens(), state.tokenBudget()));
     }
 
     private long bytesOfMembers(Draft group) {

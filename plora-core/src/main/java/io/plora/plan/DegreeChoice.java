@@ -5,11 +5,14 @@ import io.plora.cost.GroupWork;
 import io.plora.space.LoraConfig;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.SortedSet;
 
 /** How many devices the group of a trial should have: as few as hold it, more where chains would last longer than the work. */
 final class DegreeChoice {
     private final SweepState state;
     private final Rates rates;
+    private final SortedSet<Integer> possible;
+    private final long largestMemory;
     /** By the kind of a trial. */
     private final Map<Integer, Integer> least = new HashMap<>();
 
@@ -18,6 +21,8 @@ final class DegreeChoice {
     DegreeChoice(SweepState state) {
         this.state = state;
         rates = state.rates();
+        possible = Degrees.of(state);
+        largestMemory = Degrees.largestMemory(state);
     }
 
     /**
@@ -30,13 +35,12 @@ final class DegreeChoice {
     }
 
     private int leastOf(LoraConfig config) {
-        long largest = Degrees.largestMemory(state);
-        for (int degree : Degrees.of(state)) {
-            if (bytes(config, degree) <= largest) {
+        for (int degree : possible) {
+            if (bytes(config, degree) <= largestMemory) {
                 return degree;
             }
         }
-        throw tooLarge(config, largest);
+        throw tooLarge(config);
     }
 
     /** What each device of a group of one trial must hold. */
@@ -46,13 +50,13 @@ final class DegreeChoice {
                 + state.memory().tokenBytes(config, degree) * state.longestSample();
     }
 
-    private IllegalArgumentException tooLarge(LoraConfig config, long largest) {
-        int most = Degrees.of(state).last();
+    private IllegalArgumentException tooLarge(LoraConfig config) {
+        int most = possible.last();
         long base = state.memory().baseBytes(most);
-        if (base > largest) {
+        if (base > largestMemory) {
             return new IllegalArgumentException(
                     "The base model needs (%s) on each of (%d) devices; the largest device has (%s). Maybe use more or larger devices of one node, or a quantised base model."
-                            .formatted(Bytes.toText(base), most, Bytes.toText(largest)));
+                            .formatted(Bytes.toText(base), most, Bytes.toText(largestMemory)));
         }
         return new IllegalArgumentException(
                 "Configuration (%s) needs (%s) even alone, with the longest sample of (%d) tokens, on each of (%d) devices; the largest device has (%s). Maybe lower its rank, target fewer modules, shorten the samples or raise the memory."
@@ -61,7 +65,7 @@ final class DegreeChoice {
                                 Bytes.toText(bytes(config, most)),
                                 state.longestSample(),
                                 most,
-                                Bytes.toText(largest)));
+                                Bytes.toText(largestMemory)));
     }
 
     /**
@@ -79,7 +83,7 @@ final class DegreeChoice {
         return cheapest.computeIfAbsent(trial.kind(), kind -> {
             int best = known;
             double least = Double.POSITIVE_INFINITY;
-            for (int degree : Degrees.of(state).tailSet(best)) {
+            for (int degree : possible.tailSet(best)) {
                 double seconds = degree * secondsOfASample(trial, degree);
                 if (seconds < least) {
                     least = seconds;
@@ -113,12 +117,12 @@ final class DegreeChoice {
 
     private boolean fits(LoraConfig config, int degree, int samples) {
         double adapters = Math.ceil((double) samples / config.batchSize());
-        double tokens = PackDraft.plannedTokens(state, samples);
+        double tokens = samples * state.meanTokens();
         return tokens <= state.tokenBudget()
                 && state.memory().baseBytes(degree)
                                 + adapters * state.memory().adapterBytes(config, degree)
                                 + tokens * state.memory().tokenBytes(config, degree)
-                        <= Degrees.largestMemory(state);
+                        <= largestMemory;
     }
 
     /** The degree at which the longer of all work and the longest chain is least, from the longest chain's least degree on. */
@@ -127,11 +131,10 @@ final class DegreeChoice {
             return 1;
         }
         TrialState longest = state.unfinished().first();
-        double speeds = state.devices().stream().mapToDouble(DeviceState::speed).sum();
         double best = Double.POSITIVE_INFINITY;
         int fastest = 1;
-        for (int degree : Degrees.of(state).tailSet(least(longest))) {
-            double work = degree * rates.at(degree).sample() * state.samplesLeft() / speeds;
+        for (int degree : possible.tailSet(least(longest))) {
+            double work = degree * rates.at(degree).sample() * state.samplesLeft() / state.speeds();
             double seconds = Math.max(work, chainSeconds(longest, degree));
             if (seconds < best * 0.999) {
                 best = seconds;

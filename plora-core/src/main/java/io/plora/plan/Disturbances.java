@@ -23,10 +23,9 @@ public final class Disturbances {
 
     /** A trial ends, with some of its samples done. */
     private record Stop(double fraction, EndReason reason) {
-        /** Iterations that it still does; beyond the end of its epoch just more than that. */
-        int iterationsLeft(TrialState trial, int share) {
+        boolean isReached(TrialState trial, int position) {
             long target = Math.max(1, (long) Math.ceil(fraction * trial.samplesTotal()));
-            return trial.microBatches(share).iterationsFor(target - trial.samplesDone());
+            return trial.samplesDone() + position - trial.position() >= target;
         }
     }
 
@@ -67,23 +66,36 @@ public final class Disturbances {
     }
 
     /** Iterations of a stretch until a trial stops, or all. */
-    int untilStop(SweepState state, Stretch stretch) {
-        int until = stretch.repeat();
-        for (Map.Entry<Integer, Integer> entry : stretch.samples().entrySet()) {
-            Stop stop = stops.get(entry.getKey());
-            if (stop != null) {
-                until = Math.min(until, stop.iterationsLeft(state.trial(entry.getKey()), entry.getValue()));
-            }
+    int untilStop(SweepState state, GroupState group, Stretch stretch) {
+        if (stops.isEmpty()) {
+            return stretch.repeat();
         }
-        return until;
+        StretchWalk walk = new StretchWalk(state, group, stretch);
+        int iterations = 0;
+        do {
+            walk.next();
+            iterations++;
+        } while (iterations < stretch.repeat() && reached(state, walk).isEmpty());
+        return iterations;
     }
 
     /** Trials that stop when a group has done so many more iterations. */
-    Map<Integer, EndReason> stops(SweepState state, int group, int iterations) {
+    Map<Integer, EndReason> stops(SweepState state, GroupState group, Stretch stretch, int iterations) {
+        if (stops.isEmpty()) {
+            return Map.of();
+        }
+        StretchWalk walk = new StretchWalk(state, group, stretch);
+        for (int i = 0; i < iterations; i++) {
+            walk.next();
+        }
+        return reached(state, walk);
+    }
+
+    private Map<Integer, EndReason> reached(SweepState state, StretchWalk walk) {
         Map<Integer, EndReason> reached = new HashMap<>();
-        state.group(group).iteration().forEach((index, share) -> {
+        walk.positions().forEach((index, position) -> {
             Stop stop = stops.get(index);
-            if (stop != null && stop.iterationsLeft(state.trial(index), share) <= iterations) {
+            if (stop != null && stop.isReached(state.trial(index), position)) {
                 reached.put(index, stop.reason());
             }
         });

@@ -1,11 +1,12 @@
 package io.plora.plan;
 
+import io.plora.plan.TimeLeft.Load;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.function.ToIntFunction;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,85 +20,55 @@ final class EndGame {
     /** Least part of a group's work that is worth a move. */
     private static final double WORTH_A_MOVE = 0.01;
     /** A trial may wait until it needs this part of what the sweep has left. */
-    private static final double MAY_WAIT = 0.7;
-    /** Groups look at one another after this part of what the sweep has left; where there are many, less often. */
-    private static final double LOOK_AROUND = 0.1;
-
-    private static final int MANY_GROUPS = 64;
-    private static final double LOOK_AROUND_OF_MANY = 0.25;
+    private static final double MAY_WAIT = 0.6;
+    /** Groups look at one another after this part of what the sweep has left. */
+    private static final double LOOK_AROUND = 0.07;
 
     private final SweepState state;
-    private final Rates rates;
     private final DegreeChoice degrees;
-    private final ToIntFunction<TrialState> preferred;
-    private final Map<Integer, Double> loads = new HashMap<>();
-    private final Map<Integer, Double> alone = new HashMap<>();
-    private final List<TrialState> waiting = new ArrayList<>();
+    private final TimeLeft time;
+    /** Waiting trials that have taken the place of a member in this decision. */
+    private final Set<TrialState> joined = new HashSet<>();
+
+    /** The same by group. */
+    private final Map<Integer, List<TrialState>> arrivals = new HashMap<>();
+
     private final double left;
-    private final double lookAround;
 
-    /** @param preferred the degree that a trial asks for */
-    EndGame(SweepState state, ToIntFunction<TrialState> preferred) {
+    EndGame(SweepState state, TimeLeft time) {
         this.state = state;
-        this.preferred = preferred;
-        rates = state.rates();
+        this.time = time;
         degrees = state.degrees();
-        double deviceSeconds = 0;
-        for (GroupState group : state.groups()) {
-            double load = 0;
-            for (int member : group.members()) {
-                load += seconds(state.trial(member), group);
-            }
-            loads.put(group.id(), load);
-            deviceSeconds += load * group.degree();
-        }
-        for (TrialState trial : state.waiting()) {
-            int degree = preferred.applyAsInt(trial);
-            deviceSeconds += degree * rates.at(degree).seconds(trial);
-        }
-        left = deviceSeconds / state.devices().size();
-        lookAround = state.groups().size() > MANY_GROUPS ? LOOK_AROUND_OF_MANY : LOOK_AROUND;
-        waiting.addAll(state.waiting());
-        waiting.sort(longestFirst());
-    }
-
-    /** Seconds of work in a group. */
-    private double seconds(TrialState trial, GroupState group) {
-        return rates.at(group.degree()).seconds(trial) / state.speedOf(group.devices());
-    }
-
-    /** Seconds that a trial takes alone. */
-    private double alone(TrialState trial) {
-        return alone.computeIfAbsent(
-                trial.index(),
-                index -> Math.max(
-                        rates.at(preferred.applyAsInt(trial)).seconds(trial),
-                        degrees.chainSeconds(trial, preferred.applyAsInt(trial))));
-    }
-
-    Comparator<TrialState> longestFirst() {
-        return Comparator.comparingDouble(this::alone).reversed().thenComparingInt(TrialState::index);
+        left = time.deviceSeconds() / state.devices().size();
     }
 
     /** Whether a group has less to do than others, so that waiting trials are its. */
     boolean mayTake(GroupState group) {
-        return loads.get(group.id()) <= left;
+        return time.of(group) <= left;
     }
 
     /** Members that wait for a while, or go to another group. */
     List<TrialState> going(GroupState group, List<TrialState> members) {
+        List<TrialState> staying = new ArrayList<>(members);
+        staying.sort(time.longestFirst());
         List<TrialState> going = new ArrayList<>();
-        List<TrialState> shortestFirst = new ArrayList<>(members);
-        shortestFirst.sort(longestFirst().reversed());
-        for (TrialState urgent : waiting) {
-            if (alone(urgent) < MAY_WAIT * left || going.size() == shortestFirst.size()) {
+        List<TrialState> coming = new ArrayList<>();
+        for (TrialState urgent : time.waiting()) {
+            if (time.alone(urgent) < MAY_WAIT * left || staying.isEmpty()) {
                 break;
             }
-            TrialState shortest = shortestFirst.get(going.size());
-            if (degrees.least(urgent) <= group.degree() && alone(shortest) + LOOK_AROUND * left < alone(urgent)) {
-                going.add(shortest);
+            int places = degrees.least(urgent) > group.degree() || joined.contains(urgent)
+                    ? 0
+                    : placesFor(urgent, group, staying, coming);
+            if (places > 0) {
+                List<TrialState> shortest = staying.subList(staying.size() - places, staying.size());
+                going.addAll(shortest);
+                shortest.clear();
+                coming.add(urgent);
             }
         }
+        joined.addAll(coming);
+        arrivals.put(group.id(), coming);
         if (going.isEmpty()) {
             TrialState moving = moving(group, members);
             return moving == null ? List.of() : List.of(moving);
@@ -105,23 +76,36 @@ final class EndGame {
         return going;
     }
 
-    /** Lets urgent trials take the place of members that go, as far as memory allows. */
-    void joinUrgent(GroupState group, PackDraft draft) {
-        int places = group.members().size() - draft.members().size();
-        while (places > 0 && !waiting.isEmpty()) {
-            TrialState urgent = waiting.get(0);
-            if (alone(urgent) < MAY_WAIT * left || degrees.least(urgent) > group.degree() || !draft.holds(urgent)) {
-                break;
+    /** How many of the shortest members, at least one, make room for an urgent trial; 0 if those that may wait longer do not. */
+    private int placesFor(TrialState urgent, GroupState group, List<TrialState> longestFirst, List<TrialState> coming) {
+        for (int places = 1; places <= longestFirst.size(); places++) {
+            TrialState shortest = longestFirst.get(longestFirst.size() - places);
+            if (time.alone(shortest) + LOOK_AROUND * left >= time.alone(urgent)) {
+                return 0;
             }
-            waiting.remove(0);
-            draft.join(urgent);
-            places--;
+            PackDraft draft = new PackDraft(state, group.devices(), Double.MAX_VALUE);
+            longestFirst.subList(0, longestFirst.size() - places).forEach(draft::join);
+            coming.forEach(draft::join);
+            if (draft.holds(urgent)) {
+                return places;
+            }
         }
+        return 0;
+    }
+
+    /** Whether a waiting trial has taken the place of a member. */
+    boolean hasJoined(TrialState trial) {
+        return joined.contains(trial);
+    }
+
+    /** Lets urgent trials take the place of members that go. */
+    void joinUrgent(GroupState group, PackDraft draft) {
+        arrivals.getOrDefault(group.id(), List.of()).forEach(draft::join);
     }
 
     /** The member that another group should take over, if any. */
     private @Nullable TrialState moving(GroupState group, List<TrialState> members) {
-        double load = loads.get(group.id());
+        double load = time.of(group);
         if (members.size() < 2 || load < left) {
             return null;
         }
@@ -129,11 +113,11 @@ final class EndGame {
         TrialState best = null;
         for (TrialState member : members) {
             GroupState target = target(group, member);
-            if (target == null && state.freeDevices().size() < preferred.applyAsInt(member)) {
+            if (target == null && state.freeDevices().size() < time.degree(member)) {
                 continue;
             }
-            double there = target == null ? alone(member) : loads.get(target.id()) + seconds(member, target);
-            double longer = Math.max(load - seconds(member, group), there);
+            double there = target == null ? time.alone(member) : time.of(target) + time.in(member, target);
+            double longer = Math.max(load - time.in(member, group), there);
             if (longer < least) {
                 least = longer;
                 best = member;
@@ -144,17 +128,16 @@ final class EndGame {
 
     /** The group with the least work that has room; null if there is none. */
     private @Nullable GroupState target(GroupState from, TrialState trial) {
-        GroupState target = null;
-        for (GroupState group : state.groups()) {
-            if (group.id() != from.id()
-                    && group.degree() >= degrees.least(trial)
-                    && loads.get(group.id()) < left
-                    && (target == null || loads.get(group.id()) < loads.get(target.id()))
-                    && hasRoom(group, trial)) {
-                target = group;
+        for (Load load : time.lightestFirst()) {
+            if (load.seconds() >= left) {
+                return null;
+            }
+            GroupState group = state.group(load.group());
+            if (group.id() != from.id() && group.degree() >= degrees.least(trial) && hasRoom(group, trial)) {
+                return group;
             }
         }
-        return target;
+        return null;
     }
 
     private boolean hasRoom(GroupState group, TrialState trial) {
@@ -168,9 +151,9 @@ final class EndGame {
         double own = draft.members().stream().mapToLong(TrialState::samplesLeft).sum();
         double seconds = 0;
         for (TrialState member : draft.members()) {
-            seconds += rates.at(draft.degree()).seconds(member) / state.speedOf(draft.devices());
+            seconds += state.rates().at(draft.degree()).seconds(member) / state.speedOf(draft.devices());
         }
-        double part = Math.min(1, lookAround * left / seconds);
+        double part = Math.min(1, LOOK_AROUND * left / seconds);
         return (int) Math.max(1, part * own / draft.samples());
     }
 }

@@ -13,9 +13,6 @@ import java.util.stream.Stream;
  * members' next samples be so long that not all fit, those with the shortest chains sit the iteration out.
  */
 public final class GreedyPacking implements PackingPolicy {
-    private static final Comparator<TrialState> LONGEST_CHAIN_FIRST =
-            Comparator.comparingLong(TrialState::stepsLeft).reversed().thenComparingInt(TrialState::index);
-
     @Override
     public String name() {
         return "greedy packing";
@@ -57,6 +54,6 @@ public final class GreedyPacking implements PackingPolicy {
     }
 
     private static Stream<TrialState> inOrder(Stream<TrialState> trials) {
-        return trials.sorted(LONGEST_CHAIN_FIRST);
+        return trials.sorted(TrialState.LONGEST_CHAIN_FIRST);
     }
 }

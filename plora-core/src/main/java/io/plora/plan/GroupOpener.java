@@ -27,7 +27,7 @@ final class GroupOpener {
             SweepState state,
             ToIntFunction<TrialState> preferred,
             Collection<DeviceState> free,
-            Collection<TrialState> candidates) {
+            Iterable<TrialState> candidates) {
         this.state = state;
         free.stream()
                 .sorted(Comparator.comparingLong(DeviceState::memoryBytes)

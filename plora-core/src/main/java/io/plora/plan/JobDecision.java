@@ -96,13 +96,11 @@ final class JobDecision {
     private void iterate(int group, List<Integer> devices, List<TrialState> members) {
         long memoryLimit = state.memoryOf(devices);
         SortedMap<Integer, Integer> shares = new TreeMap<>();
-        int repeat = Integer.MAX_VALUE;
         for (TrialState member : members) {
             int share = jobs.share(member, devices.size(), memoryLimit);
             shares.put(member.index(), share);
-            repeat = Math.min(repeat, member.iterationsLeftInEpoch(share));
         }
-        int possible = new StretchScan(state, devices.size(), shares.keySet(), shares, repeat).possible(memoryLimit);
+        int possible = new StretchScan(state, devices, shares.keySet(), shares, false, Integer.MAX_VALUE).possible();
         actions.add(
                 possible > 0
                         ? new Iterate(group, shares, possible)

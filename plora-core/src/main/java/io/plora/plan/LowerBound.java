@@ -16,7 +16,10 @@ package io.plora.plan;
  *       (the same holds for the token budget). The plane that touches f at W / N turns this into a price for each token,
  *       sample, participation, step and byte: no iteration costs less than its parts by that price. Where several degrees are
  *       possible, each batch is charged the least price of any degree that holds the trial; where devices differ, each has the
- *       memory that the best group of that degree has on each of its devices, and its seconds count by its speed. The sum of all prices over the sum of speeds is the bound.
+ *       memory that the best group of that degree has on each of its devices, and its seconds count by its speed. The sum of
+ *       all prices over the sum of speeds is a bound; so is that of the trials that need at least d devices over the speeds of
+ *       the devices that groups of d or more can have at a time, of a node of m devices {@code d floor(m / d)}. The largest
+ *       counts.
  *   <li><b>chain</b>: the steps of a trial follow one another, each at best a single iteration of its batch alone, at the
  *       degree that is best for that batch, or as many iterations as memory requires.
  *   <li><b>memory</b>: an adapter holds its share of memory at least while its own steps take place, each as long as its batch

@@ -10,9 +10,6 @@ import java.util.TreeMap;
 
 /** A group while {@link ContinuousPacking} decides about it: who is in it, and how many samples of each an iteration takes. */
 final class PackDraft {
-    /** Standard deviations that an iteration of samples of different lengths may exceed its mean by, without a new decision. */
-    private static final double MARGIN = 3;
-
     private final SweepState state;
     private final List<Integer> devices;
     private final GroupMemory memory;
@@ -63,32 +60,23 @@ final class PackDraft {
 
     /** Whether not even one sample more fits an iteration, whoever's it is. */
     boolean isFull() {
-        return samples > 0
-                && ((samples + 1) * state.meanTokens() > mostTokens * (1 + 1e-9)
-                        || memberBytes + sampleBytes >= memoryLimit);
+        return samples > 0 && (!isMoreWanted() || memberBytes + sampleBytes >= memoryLimit);
+    }
+
+    /** Whether an iteration of one sample more, of mean length, would still be no larger than it should be. */
+    private boolean isMoreWanted() {
+        return (samples + 1) * state.meanTokens() <= mostTokens * (1 + 1e-9);
     }
 
     /** Whether one sample more of a trial fits an iteration, with the trial's adapter if it is no member yet. */
     boolean fits(TrialState trial, boolean member) {
-        double bytes = member ? memberBytes : memberBytes + (double) adapterBytes(trial);
         if (samples == 0) {
             return true; // what holds() says
         }
-        long tokenBytes = tokenBytes(trial);
-        double tokens = plannedTokens(state, samples + 1);
-        double spread = tokens - (samples + 1) * state.meanTokens();
-        double planned =
-                sampleBytes + state.meanTokens() * tokenBytes + spread * Math.max(dearestTokenBytes, tokenBytes);
-        return bytes + planned <= memoryLimit
-                && tokens <= state.tokenBudget()
-                && (samples + 1) * state.meanTokens() <= mostTokens * (1 + 1e-9);
-    }
-
-    /** Tokens that so many samples hardly ever exceed. */
-    static double plannedTokens(SweepState state, int samples) {
-        return Math.min(
-                samples * state.meanTokens() + MARGIN * state.deviation() * Math.sqrt(samples),
-                (double) samples * state.longestSample());
+        double bytes = member ? memberBytes : memberBytes + (double) adapterBytes(trial);
+        return isMoreWanted()
+                && (samples + 1) * state.meanTokens() <= state.tokenBudget()
+                && bytes + sampleBytes + state.meanTokens() * tokenBytes(trial) <= memoryLimit;
     }
 
     void join(TrialState trial) {
@@ -131,49 +119,22 @@ final class PackDraft {
         sampleBytes += count * state.meanTokens() * tokenBytes(trial);
     }
 
-    /** Where an iteration does not fit, the last member goes without. */
-    private void dropLast(Comparator<TrialState> order) {
-        members.stream()
-                .filter(member -> shares.containsKey(member.index()))
-                .max(order)
-                .ifPresent(member -> {
-                    int share = shares.get(member.index());
-                    if (share > 1) {
-                        shares.put(member.index(), share - 1);
-                    } else {
-                        shares.remove(member.index());
-                    }
-                });
-    }
-
-    /** The iterations to run: as many as are possible and wanted with these shares, or one with fewer samples. */
-    Action.Iterate iterate(int group, int wanted, Comparator<TrialState> order) {
+    /**
+     * The iterations to run, at most until the first member that takes part ends its epoch. They take as many samples as fit;
+     * where memory or token budget ends before there are as many as wanted, all that fit.
+     */
+    Action.Iterate iterate(int group, int most) {
         List<Integer> indices = members.stream().map(TrialState::index).toList();
-        int most = wanted;
-        while (!shares.isEmpty()) {
-            int repeat = Math.max(1, Math.min(most, iterationsLeft()));
-            int possible = new StretchScan(state, degree(), indices, shares, repeat).possible(memoryLimit);
-            if (possible > 0) {
-                return new Action.Iterate(group, shares, possible);
-            }
-            dropLast(order);
-            most = 1;
+        if (isMoreWanted()) {
+            members.forEach(member -> shares.put(member.index(), member.config().batchSize()));
         }
-        throw new IllegalStateException(
-                "No sample of the members %s of group (%d) fits in (%s), though each was let in. Maybe raise the memory."
-                        .formatted(indices, group, Bytes.toText(memoryLimit)));
-    }
-
-    /** Until the first member that takes part ends its epoch. */
-    int iterationsLeft() {
-        int least = Integer.MAX_VALUE;
-        for (TrialState member : members) {
-            Integer share = shares.get(member.index());
-            if (share != null) {
-                least = Math.min(least, member.iterationsLeftInEpoch(share));
-            }
+        int possible = new StretchScan(state, devices, indices, shares, true, most).possible();
+        if (possible == 0) {
+            throw new IllegalStateException(
+                    "No sample of the members %s of group (%d) fits in (%s), though each was let in. Maybe raise the memory."
+                            .formatted(indices, group, Bytes.toText(memoryLimit)));
         }
-        return least;
+        return new Action.Iterate(group, shares, possible, true);
     }
 
     private long adapterBytes(TrialState trial) {

@@ -1,18 +1,19 @@
 package io.plora.plan;
 
 import com.google.common.collect.ImmutableList;
+import com.google.common.collect.Iterables;
 import io.plora.plan.Action.CloseGroup;
 import io.plora.plan.Action.Join;
 import io.plora.plan.Action.Leave;
 import io.plora.plan.Action.OpenGroup;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableSet;
 import java.util.PriorityQueue;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -22,23 +23,21 @@ final class PackingRound {
     /** Waiting trials that are tried in vain before groups go on as they are. */
     private static final int MOST_REFUSALS = 100;
 
-    private static final Comparator<TrialState> LONGEST_CHAIN_FIRST =
-            Comparator.comparingLong(TrialState::stepsLeft).reversed().thenComparingInt(TrialState::index);
-
     private final SweepState state;
     private final DegreeChoice degrees;
     /** Degree that the longest chain asks for. */
     private final int chains;
 
     private final @Nullable EndGame endGame;
+    /** Whether few trials wait after the decision. */
+    private boolean nearEnd;
+
     private final Comparator<TrialState> order;
     private final List<Seat> seats = new ArrayList<>();
     private final List<Leave> leaves = new ArrayList<>();
     private final Map<Integer, TrialState> released = new HashMap<>();
-    /** Degrees of all groups. */
-    private final Set<Integer> inUse = new HashSet<>();
-
-    private final double speeds;
+    /** Degrees of groups that may open. */
+    private final Set<Integer> opening = new HashSet<>();
 
     /** A group to decide about; null for one that may open. */
     private record Seat(@Nullable GroupState group, PackDraft draft) {
@@ -51,9 +50,10 @@ final class PackingRound {
         this.state = state;
         degrees = state.degrees();
         chains = degrees.forChains();
-        speeds = state.devices().stream().mapToDouble(DeviceState::speed).sum();
-        endGame = state.isNearEnd() ? new EndGame(state, this::preferred) : null;
-        order = endGame == null ? LONGEST_CHAIN_FIRST : endGame.longestFirst();
+        endGame = state.isNearEnd() ? new EndGame(state, state.timeLeft(chains)) : null;
+        order = endGame == null
+                ? TrialState.LONGEST_CHAIN_FIRST
+                : state.timeLeft(chains).longestFirst();
     }
 
     /** Groups that have lost their last member go on with others, unless their devices are needed for other groups. */
@@ -79,8 +79,8 @@ final class PackingRound {
             }
         }
         staying.forEach(this::seat);
-        Collection<TrialState> candidates = candidates();
-        if (!free.isEmpty() && !candidates.isEmpty()) {
+        Iterable<TrialState> candidates = candidates();
+        if (!free.isEmpty() && !Iterables.isEmpty(candidates)) {
             new GroupOpener(state, this::preferred, free, candidates)
                     .open()
                     .forEach(devices -> seats.add(new Seat(null, draft(devices, List.of()))));
@@ -133,7 +133,7 @@ final class PackingRound {
 
     /** What saturates the devices, but leaves the longest chain enough iterations. */
     private double mostTokens(List<Integer> devices, List<TrialState> members) {
-        double share = devices.size() * state.speedOf(devices) / speeds;
+        double share = devices.size() * state.speedOf(devices) / state.speeds();
         double own = members.stream().mapToLong(TrialState::samplesLeft).sum();
         double samples = Math.max(own, share * state.samplesLeft());
         long chain = members.stream().mapToLong(TrialState::stepsLeft).max().orElse(0);
@@ -145,25 +145,24 @@ final class PackingRound {
     }
 
     /** Trials that may join: those that wait and have not been taken already, and those that leave now. */
-    private Collection<TrialState> candidates() {
-        if (endGame == null && released.isEmpty()) {
-            return state.waiting();
+    private Iterable<TrialState> candidates() {
+        if (endGame == null) {
+            return released.isEmpty() ? state.waiting() : merged(state.waiting());
         }
-        List<TrialState> candidates = new ArrayList<>(state.waiting());
-        candidates.addAll(released.values());
-        Set<TrialState> taken = new HashSet<>();
-        seats.forEach(seat -> taken.addAll(seat.draft().members()));
-        candidates.removeAll(taken);
-        candidates.sort(order);
-        return candidates;
+        NavigableSet<TrialState> waiting = state.timeLeft(chains).waiting();
+        return Iterables.filter(merged(waiting), trial -> !endGame.hasJoined(trial));
     }
 
-    private void admit(Collection<TrialState> candidates) {
+    private Iterable<TrialState> merged(NavigableSet<TrialState> waiting) {
+        List<TrialState> leaving = released.values().stream().sorted(order).toList();
+        return Iterables.mergeSorted(List.of(waiting, leaving), order);
+    }
+
+    private void admit(Iterable<TrialState> candidates) {
         PriorityQueue<Seat> open = new PriorityQueue<>(Comparator.<Seat>comparingDouble(seat -> seat.fullness(state))
                 .thenComparing(seat -> seat.draft().devices().get(0)));
         open.addAll(seats);
-        state.groups().forEach(group -> inUse.add(group.degree()));
-        seats.forEach(seat -> inUse.add(seat.draft().degree()));
+        seats.forEach(seat -> opening.add(seat.draft().degree()));
         Set<Integer> joined = new HashSet<>();
         for (boolean own : new boolean[] {true, false}) {
             int refusals = 0;
@@ -184,7 +183,7 @@ final class PackingRound {
         }
     }
 
-    /** @param own whether only groups of the trial's own degree are asked */
+    /** @param own whether only groups of the degree that the trial prefers are asked */
     private boolean join(TrialState trial, boolean own, PriorityQueue<Seat> open, List<Seat> full) {
         List<Seat> asked = new ArrayList<>();
         boolean joined = false;
@@ -210,16 +209,29 @@ final class PackingRound {
         int degree = seat.draft().degree();
         GroupState group = seat.group();
         int preferred = preferred(trial);
-        boolean suits = own ? degree == preferred : degree >= degrees.least(trial) && !inUse.contains(preferred);
+        boolean suits = own
+                ? degree == preferred
+                : degree >= degrees.least(trial) && !isInUse(preferred) && costsLess(trial, degree, preferred);
         return suits
                 && (group == null
                         || endGame == null
                         || !group.members().contains(trial.index()) && endGame.mayTake(group));
     }
 
+    private boolean isInUse(int degree) {
+        return state.isInUse(degree) || opening.contains(degree);
+    }
+
+    /** Whether what a trial adds to the iterations of a group is less than it takes in groups of its own degree. */
+    private boolean costsLess(TrialState trial, int degree, int preferred) {
+        return degree * state.rates().at(degree).marginal(trial)
+                <= preferred * state.rates().at(preferred).seconds(trial);
+    }
+
     private Decision decision() {
         ImmutableList.Builder<Action> actions = ImmutableList.builder();
         actions.addAll(leaves);
+        nearEnd = state.isNearEnd(state.waiting().size() + leaves.size() - countJoins());
         Map<Integer, Seat> running = new LinkedHashMap<>();
         Set<Integer> closing = new HashSet<>();
         state.idleGroups().forEach(group -> closing.add(group.id()));
@@ -251,9 +263,26 @@ final class PackingRound {
                 actions.add(new Join(id, member.index()));
             }
         }
-        int most = endGame == null || state.devices().size() == draft.degree()
-                ? Integer.MAX_VALUE
-                : endGame.mostIterations(draft);
-        actions.add(draft.iterate(id, most, order));
+        actions.add(draft.iterate(id, mostIterations(draft)));
+    }
+
+    private int countJoins() {
+        int joins = 0;
+        for (Seat seat : seats) {
+            GroupState group = seat.group();
+            for (TrialState member : seat.draft().members()) {
+                joins += group == null || !group.members().contains(member.index()) ? 1 : 0;
+            }
+        }
+        return joins;
+    }
+
+    /** Near the end groups have to look at one another; a group of all devices has no other. */
+    private int mostIterations(PackDraft draft) {
+        if (!nearEnd || state.devices().size() == draft.degree()) {
+            return Integer.MAX_VALUE;
+        }
+        EndGame game = endGame == null ? new EndGame(state, state.timeLeft(chains)) : endGame;
+        return game.mostIterations(draft);
     }
 }

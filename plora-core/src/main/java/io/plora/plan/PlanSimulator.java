@@ -4,6 +4,7 @@ import com.google.common.collect.ImmutableList;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.PriorityQueue;
 
 /**
@@ -11,7 +12,7 @@ import java.util.PriorityQueue;
  * io.plora.cost.GroupTime} says, or otherwise as {@link Disturbances} say.
  */
 public final class PlanSimulator {
-    private static final int MANY_GROUPS = 16;
+    private static final int MANY_GROUPS = 4;
 
     private final PackingPolicy policy;
     private final SweepProgress progress;
@@ -87,20 +88,21 @@ public final class PlanSimulator {
         disturbances.deviceFailures().forEach((device, time) -> events.add(new Event(time, -1, device)));
         while (!state.isDone()) {
             catchUp();
-            progress.decide(policy);
-            for (GroupState group : state.groups()) {
-                Stretch stretch = group.stretch();
-                if (stretch != null && !running.containsKey(group.id())) {
-                    begin(group, stretch);
-                }
-            }
+            progress.decide(policy).actions().forEach(this::begin);
             next();
+        }
+    }
+
+    private void begin(Action action) {
+        if (action instanceof Action.Iterate) {
+            GroupState group = state.group(action.group());
+            begin(group, Objects.requireNonNull(group.stretch()));
         }
     }
 
     private void begin(GroupState group, Stretch stretch) {
         double seconds = disturbances.seconds(state, group, stretch);
-        Running started = new Running(begun, now, seconds, disturbances.untilStop(state, stretch));
+        Running started = new Running(begun, now, seconds, disturbances.untilStop(state, group, stretch));
         running.put(group.id(), started);
         events.add(new Event(started.end(), group.id(), begun));
         begun++;
@@ -137,8 +139,13 @@ public final class PlanSimulator {
         Running stretch = running.get(event.group());
         if (stretch != null && stretch.number() == event.number()) {
             running.remove(event.group());
-            progress.finish(event.group(), stretch.left(), disturbances.stops(state, event.group(), stretch.left()));
+            finish(state.group(event.group()), stretch.left());
         }
+    }
+
+    private void finish(GroupState group, int iterations) {
+        Stretch stretch = Objects.requireNonNull(group.stretch());
+        progress.finish(group.id(), iterations, disturbances.stops(state, group, stretch, iterations));
     }
 
     private void lose(int device) {

@@ -37,11 +37,15 @@ final class Rates {
 
         /** Seconds that a trial keeps its group busy, its part of what every iteration costs included. */
         double seconds(TrialState trial) {
+            return marginal(trial) + trial.samplesLeft() * tangent.intercept() / samples;
+        }
+
+        /** Seconds that a trial adds to iterations that take place anyway. */
+        double marginal(TrialState trial) {
             double left = trial.samplesLeft();
             double steps = trial.stepsLeft();
             GroupWork slope = tangent.slope();
-            double ofSample = tangent.intercept() / samples
-                    + slope.tokens() * tokens
+            double ofSample = slope.tokens() * tokens
                     + slope.sequences()
                     + slope.attentionPairs() * pairs
                     + slope.lowRankOperations() * 2 * tokens * trial.parameters();

@@ -146,8 +146,7 @@ public final class SweepProgress {
             requireReason(trial, reason);
             require(before.members().contains(trial), "Trial (%d) is no member of group (%d).", trial, group);
         });
-        SortedMap<Integer, Integer> samples = new TreeMap<>();
-        stretch.samples().forEach((trial, share) -> samples.put(trial, advance(trial, share, iterations)));
+        SortedMap<Integer, Integer> samples = advance(before, stretch, iterations);
         SortedMap<Integer, EndReason> reasons = new TreeMap<>(ended);
         samples.keySet().stream()
                 .filter(trial -> cursors.get(trial).isAtEnd())
@@ -159,13 +158,22 @@ public final class SweepProgress {
         return ImmutableSortedMap.copyOf(reasons);
     }
 
-    /** @return how many samples the trial did */
-    private int advance(int trial, int share, int iterations) {
-        TrialState before = state.trial(trial);
-        int end = before.microBatches(share).positionAfter(iterations);
-        cursors.get(trial).advanceTo(end);
-        state.set(cursors.get(trial).state(Phase.RUNNING));
-        return end - before.position();
+    /** @return how many samples each trial did, where there are any */
+    private SortedMap<Integer, Integer> advance(GroupState group, Stretch stretch, int iterations) {
+        StretchWalk walk = new StretchWalk(state, group, stretch);
+        for (int i = 0; i < iterations; i++) {
+            walk.next();
+        }
+        SortedMap<Integer, Integer> samples = new TreeMap<>();
+        walk.positions().forEach((trial, end) -> {
+            int count = end - state.trial(trial).position();
+            if (count > 0) {
+                samples.put(trial, count);
+                cursors.get(trial).advanceTo(end);
+                state.set(cursors.get(trial).state(Phase.RUNNING));
+            }
+        });
+        return samples;
     }
 
     /** Gives up what a group's stretch has left, if anything: the group is ready for a decision. */

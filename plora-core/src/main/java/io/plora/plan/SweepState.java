@@ -1,16 +1,18 @@
 package io.plora.plan;
 
+import com.google.common.collect.HashMultiset;
 import com.google.common.collect.ImmutableList;
+import com.google.common.collect.Multiset;
 import io.plora.cost.GroupMemory;
 import io.plora.cost.GroupTime;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
-import java.util.Comparator;
 import java.util.List;
 import java.util.NavigableMap;
 import java.util.NavigableSet;
 import java.util.NoSuchElementException;
+import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
@@ -20,14 +22,15 @@ import org.jspecify.annotations.Nullable;
  * ten thousand trials; what it hands out one by one (trials, groups, devices) does not change.
  */
 public final class SweepState {
-    private static final Comparator<TrialState> LONGEST_CHAIN_FIRST =
-            Comparator.comparingLong(TrialState::stepsLeft).reversed().thenComparingInt(TrialState::index);
-
     private final TrialState[] trials;
     private final int[] groupOfTrial;
-    private final NavigableSet<TrialState> waiting = new TreeSet<>(LONGEST_CHAIN_FIRST);
-    private final NavigableSet<TrialState> unfinished = new TreeSet<>(LONGEST_CHAIN_FIRST);
+    private final NavigableSet<TrialState> waiting = new TreeSet<>(TrialState.LONGEST_CHAIN_FIRST);
+    private final NavigableSet<TrialState> unfinished = new TreeSet<>(TrialState.LONGEST_CHAIN_FIRST);
     private final NavigableMap<Integer, GroupState> groups = new TreeMap<>();
+    private final NavigableMap<Integer, GroupState> idleGroups = new TreeMap<>();
+    /** How many devices groups have. */
+    private final Multiset<Integer> degreesInUse = HashMultiset.create();
+
     private final NavigableMap<Integer, DeviceState> devices = new TreeMap<>();
     private final NavigableMap<Integer, DeviceState> freeDevices = new TreeMap<>();
     private final Conditions conditions;
@@ -35,6 +38,8 @@ public final class SweepState {
     private int nextGroup;
     private @Nullable Rates rates;
     private @Nullable DegreeChoice degrees;
+    private @Nullable TimeLeft timeLeft;
+    private double speeds;
     private long samplesLeft;
 
     /**
@@ -83,6 +88,11 @@ public final class SweepState {
         samplesLeft = trials.stream().mapToLong(TrialState::samplesLeft).sum();
         devices.forEach(device -> this.devices.put(device.index(), device));
         freeDevices.putAll(this.devices);
+        speeds = sumOfSpeeds();
+    }
+
+    private double sumOfSpeeds() {
+        return devices.values().stream().mapToDouble(DeviceState::speed).sum();
     }
 
     /** All trials, by index. */
@@ -138,7 +148,16 @@ public final class SweepState {
 
     /** Groups between two iterations, which is when a policy may change them, by id. */
     public List<GroupState> idleGroups() {
-        return groups.values().stream().filter(group -> !group.isIterating()).collect(ImmutableList.toImmutableList());
+        return ImmutableList.copyOf(idleGroups.values());
+    }
+
+    boolean isOpen(int group) {
+        return groups.containsKey(group);
+    }
+
+    /** Whether a group of so many devices is open. */
+    boolean isInUse(int degree) {
+        return degreesInUse.contains(degree);
     }
 
     /** Devices that belong to no group, by index. */
@@ -181,6 +200,23 @@ public final class SweepState {
         return degrees;
     }
 
+    /**
+     * Seconds that trials and groups have left.
+     *
+     * @param chains degree that the longest chain asks for
+     */
+    TimeLeft timeLeft(int chains) {
+        if (timeLeft == null || timeLeft.chains() != chains) {
+            timeLeft = new TimeLeft(this, chains);
+        }
+        return timeLeft;
+    }
+
+    /** Speed of all devices together. */
+    double speeds() {
+        return speeds;
+    }
+
     /** Samples that all trials that have not ended lack. */
     public long samplesLeft() {
         return samplesLeft;
@@ -188,7 +224,28 @@ public final class SweepState {
 
     /** Whether so few trials wait that groups have to share what is left. */
     boolean isNearEnd() {
-        return waiting.size() < 2 * Math.max(1, groups.size());
+        return isNearEnd(waiting.size());
+    }
+
+    /** Whether it would be so if another number of trials waited. */
+    boolean isNearEnd(int waitingTrials) {
+        return waitingTrials < 2 * devices.size();
+    }
+
+    /**
+     * Samples that the next iteration of a group takes of each trial, where there are any.
+     *
+     * @throws NoSuchElementException if the group is not open, or in no iteration
+     */
+    public SortedMap<Integer, Integer> nextIteration(int id) {
+        GroupState group = group(id);
+        Stretch stretch = group.stretch();
+        if (stretch == null) {
+            throw new NoSuchElementException("Group (%d) is in no iteration.".formatted(id));
+        }
+        StretchWalk walk = new StretchWalk(this, group, stretch);
+        walk.next();
+        return walk.samples();
     }
 
     /** Id of the next group that opens. */
@@ -274,6 +331,9 @@ public final class SweepState {
             samplesLeft += trial.samplesLeft();
         }
         trials[trial.index()] = trial;
+        if (timeLeft != null) {
+            timeLeft.changed(before, trial, groupOfTrial[trial.index()]);
+        }
     }
 
     void join(int trial, int group) {
@@ -288,16 +348,30 @@ public final class SweepState {
 
     void set(GroupState group) {
         groups.put(group.id(), group);
+        if (group.isIterating()) {
+            idleGroups.remove(group.id());
+        } else {
+            idleGroups.put(group.id(), group);
+        }
+        if (timeLeft != null) {
+            timeLeft.changed(group.id());
+        }
     }
 
     void opened(GroupState group) {
         nextGroup++;
         set(group);
+        degreesInUse.add(group.degree());
         group.devices().forEach(freeDevices::remove);
     }
 
     void close(GroupState group) {
         groups.remove(group.id());
+        idleGroups.remove(group.id());
+        degreesInUse.remove(group.degree());
+        if (timeLeft != null) {
+            timeLeft.changed(group.id());
+        }
         group.devices().forEach(device -> freeDevices.put(device, device(device)));
     }
 
@@ -315,5 +389,7 @@ public final class SweepState {
     private void forgetCosts() {
         rates = null;
         degrees = null;
+        timeLeft = null;
+        speeds = sumOfSpeeds();
     }
 }

@@ -3,14 +3,21 @@ package io.plora.plan;
 import com.google.common.primitives.ImmutableIntArray;
 import io.plora.cost.GroupWork;
 import io.plora.space.LoraConfig;
+import java.util.Comparator;
 
 /** A trial as a policy sees it. */
 public final class TrialState {
+    /** The order in which chains of optimizer steps become urgent. */
+    static final Comparator<TrialState> LONGEST_CHAIN_FIRST = (left, right) -> left.stepsLeft == right.stepsLeft
+            ? Integer.compare(left.index(), right.index())
+            : Long.compare(right.stepsLeft, left.stepsLeft);
+
     private final Fixed fixed;
     private final Phase phase;
     private final int epoch;
     private final int position;
     private final EpochLengths lengths;
+    private final long stepsLeft;
 
     /**
      * What does not change.
@@ -29,6 +36,9 @@ public final class TrialState {
         this.epoch = epoch;
         this.position = position;
         this.lengths = lengths;
+        int batch = fixed.config().batchSize();
+        long stepsAnEpoch = (lengths.samples() + batch - 1L) / batch;
+        stepsLeft = (fixed.epochs() - epoch) * stepsAnEpoch - position / batch;
     }
 
     TrialState withPhase(Phase phase) {
@@ -75,9 +85,7 @@ public final class TrialState {
 
     /** Optimizer steps that it lacks, the open batch's included: its chain, which no packing shortens. */
     public long stepsLeft() {
-        int batch = config().batchSize();
-        long stepsAnEpoch = (lengths.samples() + batch - 1L) / batch;
-        return (fixed.epochs() - epoch) * stepsAnEpoch - position / batch;
+        return stepsLeft;
     }
 
     /** Lengths in tokens of the samples that its open batch still lacks, in order; empty only at the end. */
@@ -115,7 +123,7 @@ public final class TrialState {
 
     /** Iterations until its epoch is done if each takes at most so many of its samples. */
     public int iterationsLeftInEpoch(int share) {
-        return microBatches(share).iterations();
+        return new MicroBatches(position, lengths.samples(), config().batchSize(), share).iterations();
     }
 
     boolean isAtEnd() {
@@ -128,10 +136,6 @@ public final class TrialState {
 
     EpochLengths epochLengths() {
         return lengths;
-    }
-
-    MicroBatches microBatches(int share) {
-        return new MicroBatches(position, lengths.samples(), config().batchSize(), share);
     }
 
     @Override

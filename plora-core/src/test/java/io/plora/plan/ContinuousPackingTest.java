@@ -72,7 +72,7 @@ class ContinuousPackingTest {
         assertThat(plan.decisions())
                 .singleElement()
                 .satisfies(decision ->
-                        assertThat(decision.actions()).contains(new Iterate(0, new TreeMap<>(Map.of(0, 4)), 2)));
+                        assertThat(decision.actions()).contains(new Iterate(0, new TreeMap<>(Map.of(0, 4)), 2, true)));
         assertThat(plan.makespan()).isEqualTo(2 * (100 + 40));
         assertThat(plan.gap()).isZero();
     }

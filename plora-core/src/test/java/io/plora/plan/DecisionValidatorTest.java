@@ -125,6 +125,7 @@ class DecisionValidatorTest {
                 impossible(
                         "iteration (2 of 2) of group (0) has (70) tokens, the token budget is (60)",
                         new Iterate(0, new TreeMap<>(Map.of(0, 2)), 2)),
+                impossible("a trial ends its epoch after (3)", new Iterate(0, new TreeMap<>(Map.of(0, 2)), 4, true)),
                 impossible("it has no sample", iterate(0, Map.of())),
                 impossible("gets (0) samples; leave it out instead", iterate(0, Map.of(0, 0))),
                 impossible("gets (3) samples, its batch has (2)", iterate(0, Map.of(0, 3))),

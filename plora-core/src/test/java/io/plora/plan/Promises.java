@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.plora.cost.GroupMemory;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -35,6 +36,7 @@ final class Promises implements SweepObserver {
         private final List<Integer> devices;
         private final Set<Integer> members = new HashSet<>();
         private SortedMap<Integer, Integer> shares = new TreeMap<>();
+        private boolean filled;
         private int left;
 
         Group(List<Integer> devices) {
@@ -94,6 +96,7 @@ final class Promises implements SweepObserver {
         } else if (action instanceof Action.Iterate iterate) {
             assertThat(group.members).containsAll(iterate.samples().keySet());
             group.shares = iterate.samples();
+            group.filled = iterate.filled();
             group.left = iterate.repeat();
         }
     }
@@ -112,37 +115,61 @@ final class Promises implements SweepObserver {
     }
 
     private void checkMemory(Group group) {
-        long limit = group.devices.stream()
+        assertThat(membersBytes(group)).as("members fit").isLessThanOrEqualTo(limit(group));
+        Map<Integer, Long> positions = new HashMap<>(done);
+        for (int i = 0; i < group.left; i++) {
+            iterate(group, positions);
+        }
+    }
+
+    private long limit(Group group) {
+        return group.devices.stream()
                 .mapToLong(device -> devices.get(device).memoryBytes())
                 .min()
                 .orElseThrow();
+    }
+
+    private long membersBytes(Group group) {
         int degree = group.devices.size();
-        long members = memory.baseBytes(degree)
+        return memory.baseBytes(degree)
                 + group.members.stream()
                         .mapToLong(
                                 trial -> memory.adapterBytes(state.trial(trial).config(), degree))
                         .sum();
-        assertThat(members).as("members fit").isLessThanOrEqualTo(limit);
-        Map<Integer, Long> positions = new HashMap<>();
-        group.shares.keySet().forEach(trial -> positions.put(trial, done.get(trial)));
-        for (int i = 0; i < group.left; i++) {
-            long tokens = 0;
-            long bytes = 0;
-            long samples = 0;
-            for (int trial : group.shares.keySet()) {
-                long from = positions.get(trial);
-                long to = next(trial, from, group.shares.get(trial));
-                long sum = tokens(trial, from, to);
-                tokens += sum;
-                bytes += sum * memory.tokenBytes(state.trial(trial).config(), degree);
-                samples += to - from;
-                positions.put(trial, to);
-            }
-            assertThat(members + bytes).as("memory of an iteration").isLessThanOrEqualTo(limit);
-            assertThat(samples == 1 || tokens <= tokenBudget)
-                    .as("token budget holds for %d tokens", tokens)
-                    .isTrue();
+    }
+
+    /** Goes on by an iteration, sample by sample; a filled one leaves out what does not fit, the smallest batches come first. */
+    private void iterate(Group group, Map<Integer, Long> positions) {
+        long limit = limit(group);
+        long bytes = membersBytes(group);
+        long tokens = 0;
+        long samples = 0;
+        List<Integer> order = new ArrayList<>(group.shares.keySet());
+        if (group.filled) {
+            order.sort(Comparator.comparingInt(batchOf::get));
         }
+        for (int trial : order) {
+            long tokenBytes = memory.tokenBytes(state.trial(trial).config(), group.devices.size());
+            long position = positions.get(trial);
+            long end = next(trial, position, group.shares.get(trial));
+            while (position < end) {
+                long length = tokens(trial, position, position + 1);
+                boolean fits = bytes + length * tokenBytes <= limit && (samples == 0 || tokens + length <= tokenBudget);
+                if (group.filled && !fits) {
+                    break;
+                }
+                bytes += length * tokenBytes;
+                tokens += length;
+                samples++;
+                position++;
+            }
+            positions.put(trial, position);
+        }
+        assertThat(samples).as("samples of an iteration").isPositive();
+        assertThat(bytes).as("memory of an iteration").isLessThanOrEqualTo(limit);
+        assertThat(samples == 1 || tokens <= tokenBudget)
+                .as("token budget holds for %d tokens", tokens)
+                .isTrue();
     }
 
     /** Where an iteration ends that begins at a sample: at most the share on, not beyond the batch nor the epoch. */
@@ -174,15 +201,14 @@ final class Promises implements SweepObserver {
     public void finished(GroupState group, int iterations, SortedMap<Integer, Integer> samples) {
         Group own = groups.get(group.id());
         assertThat(iterations).as("as many as were decided").isBetween(1, own.left);
-        assertThat(samples.keySet()).as("who takes part").isEqualTo(own.shares.keySet());
-        samples.forEach((trial, count) -> {
-            long position = done.get(trial);
-            for (int i = 0; i < iterations; i++) {
-                position = next(trial, position, own.shares.get(trial));
-            }
-            assertThat(done.get(trial) + count).as("samples of trial %d", trial).isEqualTo(position);
-            done.put(trial, position);
-        });
+        Map<Integer, Long> before = new HashMap<>(done);
+        for (int i = 0; i < iterations; i++) {
+            iterate(own, done);
+        }
+        assertThat(samples.keySet()).as("who takes part").isSubsetOf(own.shares.keySet());
+        own.shares.keySet().forEach(trial -> assertThat(done.get(trial) - before.get(trial))
+                .as("samples of trial %d", trial)
+                .isEqualTo((long) samples.getOrDefault(trial, 0)));
         own.left = group.stretch() == null ? 0 : own.left - iterations;
     }
 
