@@ -76,12 +76,12 @@ class PortNd4jTest {
 
     @Test
     void anInterruptedPortGoesOnWithWhatWasCompiled() throws IOException {
-        Path jar = jar(FakeLibrary.of(text("good ", 100), text("crashes ", 90)));
+        Path jar = jar(FakeLibrary.of(text("good ", 300), text("crashes ", 90)));
         assertThat(port(jar, "ported.jar")).isOne();
         assertThat(folder.resolve("ported.jar")).doesNotExist();
         List<String> before = ptxas.calls();
 
-        Path repaired = jar(FakeLibrary.of(text("good ", 100), text("better ", 90)));
+        Path repaired = jar(FakeLibrary.of(text("good ", 300), text("better ", 90)));
         assertThat(port(repaired, "ported.jar")).isZero();
 
         assertThat(ptxas.calls()).hasSize(before.size() + 1);
