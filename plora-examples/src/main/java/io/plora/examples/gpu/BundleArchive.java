@@ -35,7 +35,7 @@ final class BundleArchive {
         DEVICE_CODE(".*/nd4j-cuda-[^/]*-linux-x86_64[^/]*\\.jar") {
             @Override
             FilterOptions[] filters() throws UnsupportedOptionsException {
-                LZMA2Options options = dictionary(256);
+                LZMA2Options options = dictionary(64);
                 options.setPb(4); // instructions of 16 bytes
                 return new FilterOptions[] {options};
             }
@@ -49,7 +49,7 @@ final class BundleArchive {
         REST(".*") {
             @Override
             FilterOptions[] filters() throws UnsupportedOptionsException {
-                return new FilterOptions[] {dictionary(128)};
+                return new FilterOptions[] {dictionary(64)};
             }
         };
 

@@ -115,6 +115,16 @@ final class DeviceCode {
         target.put(new byte[container.offset() + container.size() - target.position()]);
     }
 
+    /** Zeroes the names that only a debugger looks at: they take more room in an archive than much machine code. */
+    void dropDebuggingSymbols() {
+        ElfFile elf = ElfFile.of(library);
+        for (String name : List.of(".symtab", ".strtab")) {
+            elf.section(name)
+                    .ifPresent(section ->
+                            library.duplicate().position(section.offset()).put(new byte[section.size()]));
+        }
+    }
+
     /** A container's bytes, without the zeros behind its last entry. */
     ByteBuffer bytes(FatbinContainer container) {
         long size = FatbinContainer.HEADER_BYTES

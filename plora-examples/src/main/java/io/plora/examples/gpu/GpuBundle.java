@@ -129,6 +129,7 @@ public final class GpuBundle implements Callable<Integer> {
                 "--no-man-pages",
                 "--no-header-files",
                 "--vm=server",
+                "--exclude-files=/java.desktop/lib/libawt_xawt.so,/java.desktop/lib/libjsound.so,/java.desktop/lib/libsplashscreen.so",
                 "--output",
                 runtime.toString());
         if (status != 0) {

@@ -2,8 +2,10 @@ package io.plora.examples.gpu;
 
 import java.io.BufferedOutputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.Collections;
 import java.util.regex.Pattern;
 import java.util.zip.CRC32;
@@ -30,29 +32,42 @@ final class JarTrimmer {
 
     private JarTrimmer() {}
 
+    /** @throws java.nio.file.FileAlreadyExistsException if the target is there */
     static void trim(Path jar, Path target) throws IOException {
         try (ZipFile zip = new ZipFile(jar.toFile());
-                ZipOutputStream out = new ZipOutputStream(new BufferedOutputStream(Files.newOutputStream(target)))) {
+                ZipOutputStream out = new ZipOutputStream(
+                        new BufferedOutputStream(Files.newOutputStream(target, StandardOpenOption.CREATE_NEW)))) {
             out.setMethod(ZipOutputStream.STORED);
             for (ZipEntry entry : Collections.list(zip.entries())) {
                 if (!entry.isDirectory() && !DROPPED.matcher(entry.getName()).matches()) {
-                    byte[] content = zip.getInputStream(entry).readAllBytes();
-                    put(out, entry, entry.getName().endsWith(".class") ? withoutDebugging(content) : content);
+                    copy(zip, entry, out);
                 }
             }
         }
     }
 
-    private static void put(ZipOutputStream out, ZipEntry original, byte[] content) throws IOException {
-        CRC32 checksum = new CRC32();
-        checksum.update(content);
+    private static void copy(ZipFile zip, ZipEntry entry, ZipOutputStream out) throws IOException {
+        try (InputStream in = zip.getInputStream(entry)) {
+            if (entry.getName().endsWith(".class")) {
+                byte[] content = withoutDebugging(in.readAllBytes());
+                CRC32 checksum = new CRC32();
+                checksum.update(content);
+                out.putNextEntry(stored(entry, content.length, checksum.getValue()));
+                out.write(content);
+            } else {
+                out.putNextEntry(stored(entry, entry.getSize(), entry.getCrc()));
+                in.transferTo(out);
+            }
+            out.closeEntry();
+        }
+    }
+
+    private static ZipEntry stored(ZipEntry original, long size, long checksum) {
         ZipEntry entry = new ZipEntry(original.getName());
-        entry.setTime(original.getTime());
-        entry.setSize(content.length);
-        entry.setCrc(checksum.getValue());
-        out.putNextEntry(entry);
-        out.write(content);
-        out.closeEntry();
+        entry.setTime(0); // one for all packs better
+        entry.setSize(size);
+        entry.setCrc(checksum);
+        return entry;
     }
 
     private static byte[] withoutDebugging(byte[] content) {

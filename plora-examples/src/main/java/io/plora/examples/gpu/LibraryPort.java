@@ -23,23 +23,27 @@ import org.jspecify.annotations.Nullable;
 /**
  * Makes ND4J's CUDA library run on a GPU that its release has no machine code for, or code of that GPU alone, which takes a
  * tenth of the room: each container of device code gets the machine code that it has for this GPU, or else that of an archive,
- * or else what the CUDA toolkit's assembler makes of its PTX. The rest of the library stays as it is.
+ * or else what the CUDA toolkit's assembler makes of its PTX. The rest of the library stays as it is, but for a debugger's
+ * symbols, which it loses.
  */
 final class LibraryPort {
     private final int architecture;
     private final @Nullable Path images;
+    private final @Nullable Path ptxas;
     private final Path cache;
     private final int jobs;
 
     /**
      * @param architecture compute capability, such as 90
      * @param images an {@link ImageArchive}
+     * @param ptxas the assembler, or null for the one that the CUDA toolkit's usual places have
      * @param cache folder of an {@link ImageCache}
      * @param jobs compilations at a time
      */
-    LibraryPort(int architecture, @Nullable Path images, Path cache, int jobs) {
+    LibraryPort(int architecture, @Nullable Path images, @Nullable Path ptxas, Path cache, int jobs) {
         this.architecture = architecture;
         this.images = images;
+        this.ptxas = ptxas;
         this.cache = cache;
         this.jobs = jobs;
     }
@@ -88,6 +92,7 @@ final class LibraryPort {
                 }
                 compile(code, rest, progress);
             }
+            code.dropDebuggingSymbols();
             bytes.force();
             return code;
         }
@@ -136,7 +141,7 @@ final class LibraryPort {
             return;
         }
         missing.sort(Comparator.comparingInt(FatbinContainer::size).reversed());
-        ImageCache compiled = new ImageCache(cache, Ptxas.find());
+        ImageCache compiled = new ImageCache(cache, ptxas == null ? Ptxas.find() : Ptxas.of(ptxas));
         ExecutorService executor = Executors.newFixedThreadPool(jobs);
         try {
             ExecutorCompletionService<FatbinContainer> completion = new ExecutorCompletionService<>(executor);

@@ -24,6 +24,12 @@ final class PortOptions {
             description = "keeps what was compiled (default: ~/.cache/plora/ptx)")
     private @Nullable Path cache;
 
+    @Option(
+            names = "--ptxas",
+            paramLabel = "PROGRAM",
+            description = "assembler of the CUDA toolkit (default: that of CUDA_HOME, the PATH or /usr/local/cuda)")
+    private @Nullable Path ptxas;
+
     @Option(names = "--jobs", description = "compilations at a time (default: the number of processors)")
     private int jobs = Runtime.getRuntime().availableProcessors();
 
@@ -35,6 +41,6 @@ final class PortOptions {
                         .orElseThrow(() ->
                                 new IllegalStateException("The driver (nvidia-smi) shows no GPU here. Maybe name its"
                                         + " compute capability: --architecture 90 for an H100 or H200."));
-        return new LibraryPort(wanted, images, cache == null ? ImageCache.defaultFolder() : cache, jobs);
+        return new LibraryPort(wanted, images, ptxas, cache == null ? ImageCache.defaultFolder() : cache, jobs);
     }
 }

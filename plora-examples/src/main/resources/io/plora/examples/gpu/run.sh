@@ -38,4 +38,4 @@ fi
 cd "$here"
 # shellcheck disable=SC2086  # several options
 exec "$here/runtime/bin/java" -Dorg.bytedeco.javacpp.maxphysicalbytes=0 -Dorg.bytedeco.javacpp.cachedir="$here/cache" \
-    ${JAVA_OPTIONS:-} -cp "$class_path" "$@"
+    -Dlogback.statusListenerClass=ch.qos.logback.core.status.NopStatusListener ${JAVA_OPTIONS:-} -cp "$class_path" "$@"

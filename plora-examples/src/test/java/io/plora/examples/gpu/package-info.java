@@ -1,0 +1,4 @@
+@NullMarked
+package io.plora.examples.gpu;
+
+import org.jspecify.annotations.NullMarked;
