@@ -206,9 +206,11 @@ final class Promises implements SweepObserver {
             iterate(own, done);
         }
         assertThat(samples.keySet()).as("who takes part").isSubsetOf(own.shares.keySet());
-        own.shares.keySet().forEach(trial -> assertThat(done.get(trial) - before.get(trial))
-                .as("samples of trial %d", trial)
-                .isEqualTo((long) samples.getOrDefault(trial, 0)));
+        own.shares
+                .keySet()
+                .forEach(trial -> assertThat(done.get(trial) - before.get(trial))
+                        .as("samples of trial %d", trial)
+                        .isEqualTo((long) samples.getOrDefault(trial, 0)));
         own.left = group.stretch() == null ? 0 : own.left - iterations;
     }
 
