@@ -75,7 +75,7 @@ class JournalTest {
                             "{\"event\":\"decided\",\"decision\":0,\"actions\":["
                                     + "{\"action\":\"open\",\"group\":0,\"devices\":[0]},"
                                     + "{\"action\":\"join\",\"group\":0,\"trial\":0},"
-                                    + "{\"action\":\"iterate\",\"group\":0,\"samples\":{\"0\":2},\"repeat\":1}]}",
+                                    + "{\"action\":\"iterate\",\"group\":0,\"samples\":{\"0\":2},\"repeat\":1,\"filled\":false}]}",
                             "{\"event\":\"finished\",\"group\":0,\"iteration\":0,\"samples\":{\"0\":2}}",
                             "{\"event\":\"ended\",\"trial\":0,\"reason\":\"FAILED\",\"samples\":2}");
         }
