@@ -1,6 +1,5 @@
 package io.plora.plan;
 
-import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonSubTypes;
 import com.fasterxml.jackson.annotation.JsonTypeInfo;
 import com.google.common.collect.ImmutableList;
@@ -58,12 +57,7 @@ public sealed interface Action {
      * @param filled whether {@code samples} are the most that an iteration takes, and it takes fewer where they do not fit: the
      *     trials with the smallest batches first, sample by sample, as many as memory and token budget hold
      */
-    record Iterate(
-            int group,
-            SortedMap<Integer, Integer> samples,
-            int repeat,
-            @JsonInclude(JsonInclude.Include.NON_DEFAULT) boolean filled)
-            implements Action {
+    record Iterate(int group, SortedMap<Integer, Integer> samples, int repeat, boolean filled) implements Action {
         public Iterate {
             samples = ImmutableSortedMap.copyOf(samples);
         }
