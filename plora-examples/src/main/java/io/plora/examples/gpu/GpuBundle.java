@@ -51,9 +51,7 @@ public final class GpuBundle implements Callable<Integer> {
     @Option(names = "--module", required = true, description = "folder of a Maven module, built; may be repeated")
     private List<Path> modules = List.of();
 
-    @Option(
-            names = "--exclude",
-            description = "regular expression of jar names to leave out (default: ${DEFAULT-VALUE})")
+    @Option(names = "--exclude", description = "regular expression that names of jars to leave out contain")
     private Pattern excluded = Pattern.compile("(?!)");
 
     @Option(names = "--output", required = true, description = "archive to write")

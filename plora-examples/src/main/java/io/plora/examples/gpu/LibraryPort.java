@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorCompletionService;
@@ -22,8 +23,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Makes ND4J's CUDA library run on a GPU that its release has no machine code for, or code of that GPU alone, which takes a
- * tenth of the room: each container of device code gets the machine code that it has for this GPU, or else that of an archive,
- * or else what the CUDA toolkit's assembler makes of its PTX. The rest of the library stays as it is, but for a debugger's
+ * tenth of the room: each container of device code gets the machine code of an archive, or else what it has for this GPU, or else
+ * what the CUDA toolkit's assembler makes of its PTX. The rest of the library stays as it is, but for a debugger's
  * symbols, which it loses.
  */
 final class LibraryPort {
@@ -83,14 +84,13 @@ final class LibraryPort {
             MappedByteBuffer bytes = channel.map(FileChannel.MapMode.READ_WRITE, 0, channel.size());
             DeviceCode code = new DeviceCode(bytes, architecture);
             try (ProgressBar progress = progress(code.containers().size())) {
-                Set<Integer> done = placeImported(code, progress);
-                List<FatbinContainer> rest = new ArrayList<>();
-                for (FatbinContainer container : code.containers()) {
-                    if (!done.contains(container.number())) {
-                        rest.add(container);
-                    }
+                Set<Integer> imported = placeImported(code, progress);
+                List<FatbinContainer> missing = new ArrayList<>(code.containers());
+                missing.removeIf(container -> imported.contains(container.number()));
+                missing.removeIf(container -> placePresent(code, container, progress));
+                if (!missing.isEmpty()) {
+                    compile(code, missing, progress);
                 }
-                compile(code, rest, progress);
             }
             code.dropDebuggingSymbols();
             bytes.force();
@@ -124,24 +124,20 @@ final class LibraryPort {
         return done;
     }
 
-    /** Compiles what has no image yet, large texts first, so that no long one is left for the end. */
-    private void compile(DeviceCode code, List<FatbinContainer> containers, ProgressBar progress)
+    private static boolean placePresent(DeviceCode code, FatbinContainer container, ProgressBar progress) {
+        Optional<byte[]> image = code.image(container);
+        image.ifPresent(elf -> {
+            code.place(container, elf);
+            progress.step();
+        });
+        return image.isPresent();
+    }
+
+    /** Large texts first, so that no long one is left for the end. */
+    private void compile(DeviceCode code, List<FatbinContainer> missing, ProgressBar progress)
             throws IOException, InterruptedException {
-        List<FatbinContainer> missing = new ArrayList<>();
-        for (FatbinContainer container : containers) {
-            code.image(container)
-                    .ifPresentOrElse(
-                            image -> {
-                                code.place(container, image);
-                                progress.step();
-                            },
-                            () -> missing.add(container));
-        }
-        if (missing.isEmpty()) {
-            return;
-        }
-        missing.sort(Comparator.comparingInt(FatbinContainer::size).reversed());
         ImageCache compiled = new ImageCache(cache, ptxas == null ? Ptxas.find() : Ptxas.of(ptxas));
+        missing.sort(Comparator.comparingInt(FatbinContainer::size).reversed());
         ExecutorService executor = Executors.newFixedThreadPool(jobs);
         try {
             ExecutorCompletionService<FatbinContainer> completion = new ExecutorCompletionService<>(executor);
