@@ -208,7 +208,8 @@ void check(const LoraCase &c, const Operands &o, const Results &got) {
         }
     }
     for (size_t at = 0; at < y.value.size() && o.accumulate && !o.w.empty(); at++) {
-        y.doubt(at, (y.value[at] - number(o.y[at])) * BF16 / TERMS);  // rounded before it is added
+        double largest = fabs(y.value[at] - number(o.y[at])) + fabs(number(o.y[at]));
+        y.doubt(at, largest * BF16 / TERMS);  // rounded before and after the residual, and low-rank terms may follow
     }
     compare("low_rank", got.low_rank, low_rank, BF16, F32);
     compare("y", got.y, y, BF16, TERMS);
