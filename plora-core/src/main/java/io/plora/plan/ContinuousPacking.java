@@ -11,11 +11,14 @@ package io.plora.plan;
  *   <li>A group's iteration has as many tokens as memory holds, but not more than saturate the device, and not so many that
  *       the group's work would be done in fewer iterations than its longest chain has steps.
  *   <li>The longest chain takes its whole batch first, then the next; the last gets what is left, in equal parts of its batch.
+ *       Where memory is what limits an iteration, each takes as many samples as really fit, whatever their lengths.
  *   <li>Whenever samples or memory are left, the waiting trial with the longest chain joins the group with the fewest samples.
- *   <li>When fewer trials wait than there are groups, groups compare the work that they have left: the one with the most lets
- *       a trial go that the one with the least takes over.
  *   <li>A group has as few devices as hold its trials (more cost communication), unless the longest chain would take longer
- *       than all work: then more devices make its iterations shorter.
+ *       than all work: then more devices make its iterations shorter. Trials that need fewer devices join it only where they
+ *       add less to its iterations than they would cost in groups of their own.
+ *   <li>When fewer than two trials wait for each device, groups compare the work that they have left: the one with the most
+ *       lets a trial go that the one with the least takes over, and trials with no more time than they need take the place of
+ *       those that have more.
  * </ul>
  */
 public final class ContinuousPacking implements PackingPolicy {

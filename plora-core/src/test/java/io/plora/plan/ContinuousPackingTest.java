@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.plora.cost.DeviceSpec;
 import io.plora.cost.GroupMemory;
+import io.plora.cost.GroupTime;
 import io.plora.cost.MemoryModel;
 import io.plora.cost.ModelShapes;
 import io.plora.cost.RooflineTime;
@@ -103,6 +104,23 @@ class ContinuousPackingTest {
     }
 
     @Test
+    void trialsThatNeedFewDevicesDoNotJoinGroupsThatCostThemMore() {
+        // rank 256 needs two devices; communication makes an iteration on two dearer than two iterations on one
+        SweepPlan plan = PlanSimulator.simulate(
+                new ContinuousPacking(),
+                dear(List.of(config(256, 1), config(8, 1), config(8, 2), config(8, 2), config(8, 1), config(8, 4))));
+
+        assertThat(plan.groups())
+                .filteredOn(group -> group.devices().size() == 2)
+                .singleElement()
+                .satisfies(group -> assertThat(group.members()).hasSize(1));
+    }
+
+    private static SweepProgress dear(List<LoraConfig> configs) {
+        return split(configs, 2, 1250, (work, degree) -> 20 + degree * degree * work.tokens());
+    }
+
+    @Test
     void shortSweepUsesAllDevicesForItsLongestChain() {
         SweepPlan plan = PlanSimulator.simulate(new ContinuousPacking(), split(List.of(config(8, 8)), 4, 5000));
 
@@ -134,6 +152,10 @@ class ContinuousPackingTest {
 
     /** Base and adapters are split over the devices of one node. */
     private static SweepProgress split(List<LoraConfig> configs, int devices, long memoryBytes) {
+        return split(configs, devices, memoryBytes, (work, degree) -> 20 + work.tokens() / degree);
+    }
+
+    private static SweepProgress split(List<LoraConfig> configs, int devices, long memoryBytes, GroupTime time) {
         GroupMemory memory = new GroupMemory() {
             @Override
             public long baseBytes(int degree) {
@@ -152,7 +174,7 @@ class ContinuousPackingTest {
         };
         return sweep(configs, LENGTHS, 1000, memoryBytes)
                 .withMemory(memory)
-                .withTime((work, degree) -> 20 + work.tokens() / degree, config -> 0)
+                .withTime(time, config -> 0)
                 .withDevices(IntStream.range(0, devices)
                         .mapToObj(device -> new DeviceState(device, memoryBytes))
                         .toList())
@@ -165,7 +187,9 @@ class ContinuousPackingTest {
         "Qwen2.5-14B, A100-40GB, 8, 0, 0.02",
         "Qwen2.5-7B, A10-24GB, 8, 0, 0.02",
         "Llama-3.2-3B, A100-40GB, 8, 66, 0.03",
-        "Qwen2.5-7B, A10-24GB, 8, 66, 0.06",
+        "Qwen2.5-7B, A10-24GB, 8, 66, 0.04",
+        "Qwen2.5-32B, A100-80GB, 8, 66, 0.02",
+        "Qwen2.5-7B, A10-24GB, 3, 66, 0.04",
         "Qwen2.5-7B, A100-40GB, 7, 0, 0.02"
     })
     void sweepOfThePaperIsNearItsLowerBound(String model, String device, int devices, double deviation, double gap)

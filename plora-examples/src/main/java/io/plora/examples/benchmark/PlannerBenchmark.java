@@ -33,16 +33,17 @@ import picocli.CommandLine.Option;
  *       optimum_s} enclose what the best continuous packing takes, so that they say how much of a gap is the schedule's and how
  *       much the bound's.
  *   <li>Sweeps that no policy was tuned on, marked {@code held_out}.
+ *   <li>Small random sweeps, marked {@code small}: how often static jobs are faster.
  *   <li>From 100 to 10,000 configurations, marked {@code scale}: planning time, reading of the data orders included, and the
  *       exponent of its growth; peak heap.
  * </ul>
  *
- * <p>Fails if continuous packing is slower than DTM anywhere.
+ * <p>Fails if continuous packing is slower than DTM in the first three.
  */
 @Command(
         name = "PlannerBenchmark",
         mixinStandardHelpOptions = true,
-        description = "Plans the paper's sweeps, held-out ones and large ones by every policy.")
+        description = "Plans the paper's sweeps, held-out, small and large ones.")
 public final class PlannerBenchmark implements Callable<Integer> {
     private static final int SAMPLES = 7_473;
 
@@ -63,6 +64,7 @@ public final class PlannerBenchmark implements Callable<Integer> {
     private enum Part {
         PAPER,
         HELD_OUT,
+        SMALL,
         SCALE
     }
 
@@ -98,6 +100,7 @@ public final class PlannerBenchmark implements Callable<Integer> {
                     HeldOutSettings.all(configs, lengths.get("gsm8k"))
                             .forEach(setting ->
                                     PlannerRows.of(setting).forEach(row -> print(row.put("held_out", true))));
+                case SMALL -> SmallSweeps.rows().forEach(this::print);
                 case SCALE ->
                     lengths.forEach((name, samples) -> {
                         PlannerScale.rows(name, samples, false).forEach(this::print);

@@ -38,6 +38,9 @@ final class PlannerRows {
     private static final List<PackingPolicy> POLICIES =
             List.of(new MinGpu(), new MaxGpu(), new DtmPacking(), new ContinuousPacking());
 
+    /** Configurations of which the optimum is found in seconds. */
+    private static final int MOST_FOR_OPTIMUM = 5;
+
     private final PlannerSetting setting;
     private final List<Outcome> outcomes = new ArrayList<>();
     private final List<Outcome> peft = new ArrayList<>();
@@ -75,7 +78,7 @@ final class PlannerRows {
                 activations,
                 setting.run(new SequentialPlora(engine), new SequentialTime(engine), activations)));
         peft.add(new Outcome(MIN_GPU, activations, setting.run(new MinGpu(), new PeftTime(engine), activations)));
-        if (setting.cluster().size() == 1) {
+        if (setting.cluster().size() == 1 && setting.configs().size() <= MOST_FOR_OPTIMUM) {
             optima.add(optimum(activations));
         }
     }

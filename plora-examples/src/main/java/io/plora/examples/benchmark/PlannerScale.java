@@ -23,7 +23,7 @@ final class PlannerScale {
     private static final int[] CONFIGS = {100, 300, 1_000, 3_000, 10_000};
     private static final int NODE = 8;
     private static final double DEVICES_OF_A_CONFIG = 1_024 / 10_000.0;
-    private static final int WARM_UP = 300;
+    private static final int WARM_UP = 1_000;
     private static final double MEBIBYTE = 1 << 20;
 
     private final String lengths;
