@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Makes ND4J's CUDA library run on a GPU that its release has no machine code for, or code of that GPU alone, which takes a
- * tenth of the room: each container of device code gets the machine code of an archive, or else what it has for this GPU, or else
+ * fraction of the room: each container of device code gets the machine code of an archive, or else what it has for this GPU, or else
  * what the CUDA toolkit's assembler makes of its PTX. The rest of the library stays as it is, but for a debugger's
  * symbols, which it loses.
  */
