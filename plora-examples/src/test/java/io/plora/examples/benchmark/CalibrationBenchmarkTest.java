@@ -20,7 +20,7 @@ class CalibrationBenchmarkTest {
     void statesPredictedAndMeasuredTimesPackedAndOneByOne() throws IOException {
         Path results = folder.resolve("results/calibration.jsonl");
 
-        assertThat(CommandLines.run(new CalibrationBenchmark(), "--samples", "12", "--results", results.toString()))
+        assertThat(CommandLines.run(new CalibrationBenchmark(), "--samples", "40", "--results", results.toString()))
                 .isZero();
 
         List<String> rows = Files.readAllLines(results);
