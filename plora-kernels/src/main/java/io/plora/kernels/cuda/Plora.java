@@ -29,12 +29,24 @@ final class Plora {
 
         private native void allocate();
 
-        @MemberGetter
-        @Name("compute_capability")
-        native int computeCapability();
+        /** Describes a device that is not there, for plans. */
+        Device(int computeCapability, int multiprocessors, int sharedMemory) {
+            this();
+            computeCapability(computeCapability);
+            multiprocessors(multiprocessors);
+            sharedMemory(sharedMemory);
+        }
 
-        @MemberGetter
-        native int multiprocessors();
+        @MemberSetter
+        @Name("compute_capability")
+        private native void computeCapability(int capability);
+
+        @MemberSetter
+        private native void multiprocessors(int count);
+
+        @MemberSetter
+        @Name("shared_memory")
+        private native void sharedMemory(int bytes);
     }
 
     @Name("plora_heads")
