@@ -58,6 +58,9 @@ record CudaDevice(int number, String model, long memoryBytes) implements Compute
             return new CudaKernels(number, memoryBytes);
         } catch (OutOfMemoryError e) {
             long left = usable(CudaKernels.freeBytes(number));
+            if (left >= memoryBytes) {
+                throw e; // it is not the GPU that has too little
+            }
             LOGGER.warn("{} It is used with {}.", e.getMessage(), Bytes.toText(left));
             return new CudaKernels(number, left);
         }

@@ -188,9 +188,15 @@ public final class AdapterWeights {
         write(state.secondMoment(), second);
     }
 
+    /** Fills a new adapter; where that fails its memory is given back. */
     private void write(float[] parameters) {
-        requireSize(parameters);
-        state.write(parameters);
+        try {
+            requireSize(parameters);
+            state.write(parameters);
+        } catch (RuntimeException | Error e) {
+            state.release();
+            throw e;
+        }
     }
 
     private void write(Tensor tensor, float[] values) {

@@ -78,8 +78,8 @@ public interface Kernels extends AutoCloseable {
      * {@code y = x W^T + bias + scale_i (drop(x) A_i^T) B_i^T}, on each part for rows of adapter i.
      *
      * @param x (T, in)
-     * @param lowRank at least {@link LoraTable#lowRankSize} elements of {@link #activationType()}: {@code drop(x) A^T}, kept
-     *     for the backward pass
+     * @param lowRank at least {@link LoraTable#lowRankSize} elements of {@link #activationType()}: {@code drop(x) A^T}, scaled or
+     *     not, kept for the backward pass
      * @param y (T, out)
      * @param accumulate whether the result is added to y
      */

@@ -32,6 +32,10 @@ public final class NDArrays {
             });
             return Nd4j.create(onDevice(tensor), tensor.shape());
         }
+        if (cudaUnavailableReason().isEmpty()) {
+            throw new IllegalStateException(
+                    "ND4J computes on a GPU in this process and has no view of (%s).".formatted(tensor));
+        }
         boolean isDouble = tensor.type() == DType.F64;
         DataBuffer buffer = isDouble
                 ? Nd4j.createBuffer(new DoublePointer(tensor.doubles()), tensor.size(), DataType.DOUBLE)

@@ -38,6 +38,11 @@ final class StepParts {
         return timed;
     }
 
+    /** Forgets what was timed so far. */
+    void restart() {
+        parts.clear();
+    }
+
     /** By name of the part, in the order of their first operation. */
     Map<String, Part> parts() {
         return parts;

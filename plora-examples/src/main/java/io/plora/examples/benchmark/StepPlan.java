@@ -109,7 +109,7 @@ record StepPlan(
     private static GroupWork work(ModelConfig model, List<LoraConfig> configs, int tokens) {
         return configs.stream()
                 .map(config -> GroupWork.of(
-                        MemoryModel.adapterParameters(model, config), tokens, 1, tokens * (tokens + 1) / 2.0, 1))
+                        MemoryModel.adapterParameters(model, config), tokens, 1, tokens * (tokens + 1.0) / 2, 1))
                 .reduce(GroupWork.NONE, GroupWork::plus);
     }
 }

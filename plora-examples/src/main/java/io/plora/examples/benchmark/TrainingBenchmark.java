@@ -141,13 +141,13 @@ public final class TrainingBenchmark implements Callable<Integer> {
             throws IOException {
         StepPlan plan = StepPlan.of(measured.model(), measured.configs(), measured.tokens(), on, activations);
         PeakMemory.restart(kernels);
-        List<Double> seconds = measured.run(plan, weights, kernels, warmUp, steps);
+        List<Double> seconds = measured.run(plan, weights, kernels, warmUp, steps, () -> {});
         ObjectNode row = measured.row(plan, seconds, PeakMemory.bytes(kernels), 1e9 * gigaflops);
         row.put("peak_tflops", Math.round(gigaflops) / 1e3);
         write(row, on);
         if (parts) {
             StepParts timed = new StepParts(kernels);
-            measured.run(plan, weights, timed.timed(), 0, PART_STEPS);
+            measured.run(plan, weights, timed.timed(), 1, PART_STEPS, timed::restart);
             for (ObjectNode part : measured.partRows(plan, timed.parts(), PART_STEPS)) {
                 write(part, on);
             }

@@ -43,10 +43,11 @@ record TrainingCase(String name, ModelConfig model, List<AdapterWeights> adapter
      * Runs the plan's passes, step after step.
      *
      * @param warmUp steps that are not counted
+     * @param warm called once they are done
      * @return seconds of each step
      * @throws IllegalStateException if a loss or gradient is not finite
      */
-    List<Double> run(StepPlan plan, DecoderWeights weights, Kernels kernels, int warmUp, int steps) {
+    List<Double> run(StepPlan plan, DecoderWeights weights, Kernels kernels, int warmUp, int steps, Runnable warm) {
         PackedTrainer trainer = new PackedTrainer(model, weights, kernels, plan.policy());
         List<Training> members = members();
         members.forEach(trainer::join);
@@ -60,6 +61,9 @@ record TrainingCase(String name, ModelConfig model, List<AdapterWeights> adapter
         }
         List<Double> seconds = new ArrayList<>();
         for (int step = 0; step < warmUp + steps; step++) {
+            if (step == warmUp) {
+                warm.run();
+            }
             long start = System.nanoTime();
             passes.forEach(pass -> requireFinite(trainer.step(pass)));
             if (step >= warmUp) {

@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Bf16 with float32 accumulation on one GPU, in memory of ND4J's CUDA backend and on the stream that ND4J uses on the thread
- * that opened it; no other thread may call it.
+ * that opened it; no other thread may call it, and that thread may open or ask about no other GPU meanwhile.
  *
  * <p>Operations return when their work is enqueued; reading values and {@link #optimize} wait for it. All memory comes from
  * one arena; the same calls give the same bits. Sizes are multiples of 8, heads have 32, 64, 96 or 128 values, ranks are at
@@ -84,7 +84,7 @@ public final class CudaKernels implements Kernels {
     }
 
     /**
-     * Bytes of a GPU that nobody has taken.
+     * Bytes of a GPU that nobody has taken. The calling thread uses that GPU from then on.
      *
      * @throws IllegalStateException if CUDA cannot be used here, see {@link #unavailableReason}
      */
@@ -94,7 +94,7 @@ public final class CudaKernels implements Kernels {
     }
 
     /**
-     * What the driver calls a GPU.
+     * What the driver calls a GPU. The calling thread uses that GPU from then on.
      *
      * @throws IllegalStateException if CUDA cannot be used here, see {@link #unavailableReason}
      */
@@ -104,6 +104,7 @@ public final class CudaKernels implements Kernels {
     }
 
     private static void requireAvailable() {
+        CudaLibrary.require();
         unavailableReason().ifPresent(reason -> {
             throw new IllegalStateException(reason);
         });
@@ -142,6 +143,7 @@ public final class CudaKernels implements Kernels {
     @Override
     public Tensor allocate(DType type, long... shape) {
         check.allocate(type);
+        memory.stream(); // only the thread of these kernels may change the arena
         Tensor tensor = memory.arena().allocate(type, shape);
         zero(tensor);
         return tensor;
@@ -149,6 +151,7 @@ public final class CudaKernels implements Kernels {
 
     @Override
     public void release(Tensor tensor) {
+        memory.stream();
         optimizer.forget(tensor);
         memory.arena().release(tensor);
     }
@@ -399,10 +402,13 @@ public final class CudaKernels implements Kernels {
     @Override
     public void close() {
         if (!closed) {
-            closed = true;
             memory.synchronize();
-            CudaLibrary.check(Plora.destroyBlas(blas));
-            memory.close();
+            closed = true;
+            try {
+                CudaLibrary.check(Plora.destroyBlas(blas));
+            } finally {
+                memory.close();
+            }
         }
     }
 }

@@ -29,6 +29,7 @@ final class CudaLibrary {
                         .formatted(failure));
     }
 
+    /** @throws IllegalStateException if the library could not be loaded, with the first failure as cause */
     static void require() {
         if (FAILURE != null) {
             throw new IllegalStateException(unavailableReason().orElseThrow(), FAILURE);

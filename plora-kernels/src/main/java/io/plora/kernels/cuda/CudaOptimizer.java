@@ -47,13 +47,9 @@ final class CudaOptimizer {
         }
     }
 
-    /** Whether this memory belongs to an adapter, which is then forgotten. */
-    boolean forget(Tensor parameters) {
-        boolean removed = adapters.removeIf(adapter -> adapter.parameters() == parameters);
-        if (removed) {
-            drop();
-        }
-        return removed;
+    /** If this memory belongs to an adapter, that is planned no more from the next new adapter on; until then it does not step. */
+    void forget(Tensor parameters) {
+        adapters.removeIf(adapter -> adapter.parameters() == parameters);
     }
 
     private void drop() {
@@ -97,14 +93,23 @@ final class CudaOptimizer {
                         Plora.optimizerPlan(matrices, count, adapters.size(), spans, spanCount, adapterSpans));
                 int[] starts = new int[adapters.size() + 1];
                 adapterSpans.get(starts);
-                return new Plan(
-                        numbers,
-                        memory.upload(matrices, count),
-                        memory.upload(spans, spanCount),
-                        memory.upload(adapterSpans, starts.length),
-                        starts,
-                        spans.sizeof());
+                List<Tensor> uploaded = upload(List.of(matrices, spans, adapterSpans), count, spanCount, starts.length);
+                return new Plan(numbers, uploaded.get(0), uploaded.get(1), uploaded.get(2), starts, spans.sizeof());
             }
+        }
+    }
+
+    /** All of some structures or, where memory is short, none. */
+    private List<Tensor> upload(List<? extends Pointer> structures, long... counts) {
+        List<Tensor> uploaded = new ArrayList<>();
+        try {
+            for (int i = 0; i < counts.length; i++) {
+                uploaded.add(memory.upload(structures.get(i), counts[i]));
+            }
+            return uploaded;
+        } catch (RuntimeException | Error e) {
+            uploaded.forEach(memory.arena()::release);
+            throw e;
         }
     }
 
@@ -141,7 +146,7 @@ final class CudaOptimizer {
             return new double[0];
         }
         Plan current = planFor(steps.stream().map(OptimizerStep::adapter).toList());
-        int count = adapters.size();
+        int count = current.numbers().size();
         double[] all = new double[count];
         try (Plora.Steps table = new Plora.Steps(count);
                 DoublePointer norms = new DoublePointer((long) count)) {

@@ -10,6 +10,7 @@ final class DeviceMemory {
     private final Nd4jDevice device;
     private final Pointer memory;
     private final Arena arena;
+    private boolean closed;
 
     /** @throws OutOfMemoryError if the device does not have so many bytes */
     DeviceMemory(Nd4jDevice device, long bytes) {
@@ -34,7 +35,11 @@ final class DeviceMemory {
         return arena;
     }
 
+    /** The device's stream. */
     long stream() {
+        if (closed) {
+            throw new IllegalStateException("These kernels are closed.");
+        }
         return device.stream();
     }
 
@@ -47,8 +52,13 @@ final class DeviceMemory {
     Tensor upload(Pointer from, long count) {
         long bytes = count * from.sizeof();
         Tensor to = take(bytes);
-        copyIn(to.address(), from.position(0).address(), bytes);
-        return to;
+        try {
+            copyIn(to.address(), from.position(0).address(), bytes);
+            return to;
+        } catch (RuntimeException e) {
+            arena.release(to);
+            throw e;
+        }
     }
 
     void copyIn(long to, long from, long bytes) {
@@ -70,6 +80,7 @@ final class DeviceMemory {
     }
 
     void close() {
+        closed = true;
         device.release(memory);
     }
 }

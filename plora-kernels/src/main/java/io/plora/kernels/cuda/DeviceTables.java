@@ -6,10 +6,14 @@ import io.plora.kernels.LoraTerm;
 import io.plora.kernels.PackedProjection;
 import io.plora.kernels.Tensor;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** Tables of low-rank terms on the device, by identity: a group's tables stay as they are until an adapter joins or leaves. */
+/**
+ * Tables of low-rank terms on the device, by identity: a group's tables stay as they are until an adapter joins or leaves. A table
+ * that serves another projection than before is uploaded anew.
+ */
 final class DeviceTables {
     /** Tables kept, of which a model has four a layer; the least recently used goes first. */
     private static final int KEPT = 512;
@@ -22,14 +26,22 @@ final class DeviceTables {
     }
 
     /** A table on the device: the address of its terms, (adapters, parts). */
-    record DeviceTable(TableShape shape, Tensor terms) {}
+    record DeviceTable(TableShape shape, List<PackedProjection.Part> parts, Tensor terms) {
+        private boolean serves(PackedProjection projection) {
+            return shape.inputs() == projection.inputs()
+                    && shape.outputs() == projection.outputs()
+                    && parts.equals(projection.parts());
+        }
+    }
 
     DeviceTable of(PackedProjection projection, LoraTable table) {
         DeviceTable known = tables.get(table);
-        if (known != null) {
+        if (known != null && known.serves(projection)) {
             return known;
         }
-        if (tables.size() == KEPT) {
+        if (known != null) {
+            memory.arena().release(tables.remove(table).terms());
+        } else if (tables.size() == KEPT) {
             LoraTable eldest = tables.keySet().iterator().next();
             memory.arena().release(tables.remove(eldest).terms());
         }
@@ -48,7 +60,7 @@ final class DeviceTables {
                     fill(terms.position((long) adapter * parts + part), table.term(adapter, part), module);
                 }
             }
-            return new DeviceTable(TableShape.of(projection, table), memory.upload(terms, count));
+            return new DeviceTable(TableShape.of(projection, table), projection.parts(), memory.upload(terms, count));
         }
     }
 
