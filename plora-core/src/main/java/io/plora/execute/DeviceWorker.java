@@ -112,7 +112,7 @@ final class DeviceWorker implements AutoCloseable {
 
     private IllegalStateException outOfMemory(OutOfMemoryError cause) {
         return new IllegalStateException(
-                "Device (%s) ran out of memory (%s). Maybe lower the token budget (%d) or the device's memory, or raise -XX:MaxDirectMemorySize."
+                "Device (%s) ran out of memory (%s). Maybe lower the token budget (%d) or the device's memory, or on the CPU raise -XX:MaxDirectMemorySize."
                         .formatted(device.name(), cause.getMessage(), activations.tokenBudget()),
                 cause);
     }

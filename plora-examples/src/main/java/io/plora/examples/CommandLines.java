@@ -1,5 +1,6 @@
 package io.plora.examples;
 
+import java.nio.file.NoSuchFileException;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
 
@@ -14,9 +15,16 @@ public final class CommandLines {
 
     static CommandLine of(Callable<Integer> example) {
         return new CommandLine(example).setExecutionExceptionHandler((failure, command, parsed) -> {
-            command.getErr().println(failure.getMessage());
+            command.getErr().println(message(failure));
             return 1;
         });
+    }
+
+    /** The file system's exceptions say no more than a path. */
+    private static String message(Exception failure) {
+        return failure instanceof NoSuchFileException missing
+                ? "There is no file (%s). Maybe check the path.".formatted(missing.getFile())
+                : failure.getMessage();
     }
 
     /** As {@link #run}; where something went wrong the JVM ends with the exit status. */

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -18,5 +19,18 @@ class CommandLinesTest {
         assertThat(errors.toString())
                 .isEqualToNormalizingNewlines(
                         "Folder (%s) holds no trials. Maybe run TinySweep first.\n".formatted(empty.toAbsolutePath()));
+    }
+
+    @Test
+    void aMissingFileIsNamedWithWhatToDo(@TempDir Path folder) {
+        StringWriter errors = new StringWriter();
+        Path missing = folder.resolve("missing.jar");
+        CommandLine command = CommandLines.of(() -> {
+                    throw new NoSuchFileException(missing.toString());
+                })
+                .setErr(new PrintWriter(errors));
+        assertThat(command.execute()).isEqualTo(1);
+        assertThat(errors.toString())
+                .isEqualToNormalizingNewlines("There is no file (%s). Maybe check the path.\n".formatted(missing));
     }
 }

@@ -12,8 +12,7 @@ import picocli.CommandLine.Parameters;
 
 /**
  * Ports ND4J's CUDA library to the GPU present: nd4j-cuda-11.2 1.0.0-M1.1 has PTX, from which the CUDA toolkit's assembler makes
- * machine code for newer GPUs. All of it takes some 47 minutes of one processor; what is compiled is kept, so a run
- * that was interrupted goes on where it was.
+ * machine code for newer GPUs. All of it takes long; what is compiled is kept, so a run that was interrupted goes on where it was.
  */
 @Command(
         name = "PortNd4j",

@@ -44,9 +44,10 @@ final class CudaProjection {
         DeviceTables.DeviceTable table = tables.of(projection, adapters);
         Tensor bias = projection.bias();
         boolean hasTerms = table.shape().hasTerms();
-        if (hasTerms) {
+        boolean lowRankFirst = hasTerms || bias != null;
+        if (lowRankFirst) {
             LoraPlans.DevicePlan plan = plans.of(table.shape());
-            if (plan.plan().linear() != 0) {
+            if (hasTerms && plan.plan().linear() != 0) {
                 CudaLibrary.check(Plora.loraLinear(
                         plan.plan(),
                         plan.tiles().address(),
@@ -62,9 +63,7 @@ final class CudaProjection {
                         memory.stream()));
                 return;
             }
-        }
-        if (hasTerms || bias != null) {
-            addLowRank(table, bias, x, lowRank, y, accumulate);
+            addLowRank(plan, table, bias, x, lowRank, y, accumulate);
         }
         CudaLibrary.check(Plora.linear(
                 blas,
@@ -74,18 +73,18 @@ final class CudaProjection {
                 batch.rows(),
                 projection.inputs(),
                 projection.outputs(),
-                hasTerms || bias != null || accumulate ? 1 : 0,
+                lowRankFirst || accumulate ? 1 : 0,
                 memory.stream()));
     }
 
     private void addLowRank(
+            LoraPlans.DevicePlan plan,
             DeviceTables.DeviceTable table,
             @Nullable Tensor bias,
             Tensor x,
             Tensor lowRank,
             Tensor y,
             boolean accumulate) {
-        LoraPlans.DevicePlan plan = plans.of(table.shape());
         CudaLibrary.check(Plora.loraShrink(
                 plan.plan(),
                 plan.tiles().address(),
