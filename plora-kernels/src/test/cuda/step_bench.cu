@@ -1,4 +1,5 @@
-// The rest of a training step: `step_bench [path of libcublas, or -]`, one JSON row for each operation and size.
+// The rest of a training step: `step_bench [path of libcublas, or -] [once]`, one JSON row for each operation and size. `once` runs
+// each operation once, for a profiler.
 //
 // Bytes: what has to move once; fraction: those over time and measured copy bandwidth. Where arithmetic is the limit, flops and
 // TFLOP/s instead. Times are medians in milliseconds, plain with a cold L2 cache and as a replayed graph.
@@ -14,9 +15,19 @@ using Way = std::function<void(cudaStream_t)>;
 
 struct Report {
     Bench bench;
+    bool once;
     double bandwidth = bench.copy_bandwidth();
 
+    explicit Report(bool run_once) : once(run_once) {}
+
+    static void run(const char *operation, const std::string &size, const char *what, double amount, const Way &way) {
+        way(nullptr);
+        device_wait();
+        printf("{\"operation\": \"%s\", %s, \"%s\": %.4g}\n", operation, size.c_str(), what, amount);
+    }
+
     void moved(const char *operation, const std::string &size, double bytes, const Way &way) {
+        if (once) return run(operation, size, "bytes", bytes, way);
         Timing t = bench.compare({way}, 15, 10)[0];
         printf("{\"operation\": \"%s\", %s, \"time\": %.4f, \"time_graph\": %.4f, \"bytes\": %.0f, \"fraction\": %.3f}\n", operation,
                size.c_str(), t.plain, t.graph, bytes, bytes / (t.graph / 1e3) / bandwidth);
@@ -24,6 +35,7 @@ struct Report {
     }
 
     void computed(const char *operation, const std::string &size, double flops, const Way &way) {
+        if (once) return run(operation, size, "flops", flops, way);
         Timing t = bench.compare({way}, 15, 10)[0];
         printf("{\"operation\": \"%s\", %s, \"time\": %.4f, \"time_graph\": %.4f, \"flops\": %.4g, \"tflops\": %.1f}\n", operation,
                size.c_str(), t.plain, t.graph, flops, flops / (t.graph / 1e3) / 1e12);
@@ -174,7 +186,7 @@ int main(int count, char **arguments) {
     Array<char> workspace(64 << 20);
     plora_blas *blas;
     CHECK_PLORA(plora_blas_create(library, workspace.data(), 64 << 20, &blas));
-    Report report;
+    Report report(count > 2 && strcmp(arguments[2], "once") == 0);
     Random random(1);
     cudaDeviceProp properties;
     CHECK_CUDA(cudaGetDeviceProperties(&properties, 0));

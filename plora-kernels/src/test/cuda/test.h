@@ -119,16 +119,19 @@ class Random {
 inline double number(bf16 v) { return (double)__bfloat162float(v); }
 inline double number(float v) { return (double)v; }
 
-// Expected values, each with the root of the sum of squares of what was added up: what rounding of its terms scales with.
+// Expected values, each with the sum of squares of what was added up, with whose root the rounding of its terms scales, and with
+// the sum of what was rounded to bf16 on the way.
 struct Expected {
-    std::vector<double> value, squares;
-    explicit Expected(size_t n) : value(n), squares(n) {}
+    std::vector<double> value, squares, rounded;
+    explicit Expected(size_t n) : value(n), squares(n), rounded(n) {}
     void add(size_t i, double term) {
         value[i] += term;
         squares[i] += term * term;
     }
-    // Something that was rounded to bf16 on the way to a value without being one of its terms.
+    // Something that is rounded as a term is, without being one.
     void doubt(size_t i, double amount) { squares[i] += amount * amount; }
+    // A sum that was rounded to bf16 before more was added.
+    void round(size_t i, double sum) { rounded[i] += fabs(sum); }
     // A value that is there before; contributes no rounding of terms.
     void start(size_t i, double v) { value[i] = v; }
 };
@@ -136,13 +139,13 @@ struct Expected {
 // What is left where f32 sums of values around 1 cancel.
 constexpr double CANCELLED = 1e-6;
 
-// Every element within relative |expected| + terms sqrt(sum of squared terms); NaN never passes.
+// Every element within relative (|expected| + rounded) + terms sqrt(sum of squared terms); NaN never passes.
 template <typename T>
 void compare(const char *what, const std::vector<T> &got, const Expected &expected, double relative, double terms) {
     REQUIRE(got.size() == expected.value.size(), "%s: %zu values for %zu", what, got.size(), expected.value.size());
     for (size_t i = 0; i < got.size(); i++) {
         double error = fabs(number(got[i]) - expected.value[i]);
-        double allowed = relative * fabs(expected.value[i]) + terms * sqrt(expected.squares[i]) + CANCELLED;
+        double allowed = relative * (fabs(expected.value[i]) + expected.rounded[i]) + terms * sqrt(expected.squares[i]) + CANCELLED;
         REQUIRE(error <= allowed, "%s[%zu]: got %.9g, expected %.9g, error %.3g, allowed %.3g", what, i, number(got[i]),
                 expected.value[i], error, allowed);
     }

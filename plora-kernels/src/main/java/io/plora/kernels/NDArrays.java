@@ -1,5 +1,6 @@
 package io.plora.kernels;
 
+import com.google.common.base.Throwables;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.Optional;
@@ -13,9 +14,13 @@ import org.nd4j.linalg.api.buffer.DataBuffer;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** The edge to ND4J: tensors as arrays, and arrays as host tensors. */
 public final class NDArrays {
+    private static final Logger LOGGER = LoggerFactory.getLogger(NDArrays.class);
+
     private NDArrays() {}
 
     /**
@@ -55,7 +60,8 @@ public final class NDArrays {
                                             + "class path.")
                                     .formatted(backend));
         } catch (LinkageError | RuntimeException e) {
-            return Optional.of("ND4J has no backend that works here: %s.".formatted(e));
+            LOGGER.debug("ND4J has no backend that works here.", e);
+            return Optional.of("ND4J has no backend that works here: %s.".formatted(Throwables.getRootCause(e)));
         }
     }
 

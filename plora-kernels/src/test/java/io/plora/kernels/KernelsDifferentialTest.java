@@ -179,7 +179,7 @@ abstract class KernelsDifferentialTest extends TwinTest {
 
         twin.assertClose("y", y, slack);
         twin.assertClose("logSumExp", logSumExp, slack);
-        twin.assertClose("dQkv", dQkv, slack);
+        twin.assertClose("dQkv", dQkv, 3 * slack); // differences of products that nearly cancel
     }
 
     @ParameterizedTest

@@ -74,7 +74,7 @@ abstract class KernelsPackingTest extends TwinTest {
     /** A group for {@link #pass}. */
     private final class Group {
         final PackedBatch batch =
-                batches().withAdapters(4).withDropout(true).withVocabulary(300).next();
+                batches().withAdapters(4).withDropout(true).withVocabulary(304).next();
         final AttentionShape shape = attentionShape();
         final RandomAdapters adapters = new RandomAdapters(
                 twin,
@@ -85,7 +85,7 @@ abstract class KernelsPackingTest extends TwinTest {
                 shape.outputSize(),
                 shape.kvHeads() * shape.headSize(),
                 shape.kvHeads() * shape.headSize());
-        final Pair weight = twin.frozen(0.3, 300, shape.outputSize());
+        final Pair weight = twin.frozen(0.3, 304, shape.outputSize());
         final float[] x =
                 Twin.read(twin.tested(), twin.input(batch, adapters.inputs()).tested());
 
