@@ -9,7 +9,7 @@
 // time that packed takes more, to the measured copy bandwidth. No dropout, as in the baselines.
 //
 // `lora_bench PATH calls CASES` times each call alone, [once with a cold L2 cache, repeated in a graph]; `lora_bench PATH once
-// CASES` runs plora_lora_linear and its backward once, for a profiler.
+// CASES` runs plora_lora_linear and its backward once and then what the other orders launch besides, for a profiler.
 #include <memory>
 
 #include "bench.h"
@@ -230,6 +230,7 @@ void run_once(const Case &c) {
     Random random(1);
     Layer layer(c, random);
     layer.linear(nullptr), layer.linear_backward(false, nullptr);
+    layer.expand(true, nullptr), layer.gradient_ax(false, true, nullptr);
     device_wait();
 }
 

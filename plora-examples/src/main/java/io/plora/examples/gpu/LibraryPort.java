@@ -58,8 +58,13 @@ final class LibraryPort {
      *
      * @param savedImages where to write the images as an {@link ImageArchive}, or null
      * @return the number of containers
+     * @throws IllegalArgumentException if one of the files to write is there already; then nothing is compiled
      */
     int port(Path nativeJar, Path target, @Nullable Path savedImages) throws IOException, InterruptedException {
+        requireAbsent(target);
+        if (savedImages != null) {
+            requireAbsent(savedImages);
+        }
         NativeJar jar = NativeJar.of(nativeJar);
         Path folder = Files.createTempDirectory(target.toAbsolutePath().getParent(), ".port");
         try {
@@ -75,6 +80,13 @@ final class LibraryPort {
             return code.containers().size();
         } finally {
             MoreFiles.deleteRecursively(folder, RecursiveDeleteOption.ALLOW_INSECURE);
+        }
+    }
+
+    private static void requireAbsent(Path file) {
+        if (Files.exists(file)) {
+            throw new IllegalArgumentException(
+                    "There is a file (%s) already. Maybe delete it, or name another.".formatted(file));
         }
     }
 

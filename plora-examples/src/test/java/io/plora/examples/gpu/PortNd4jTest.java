@@ -127,6 +127,20 @@ class PortNd4jTest {
     }
 
     @Test
+    void filesThatAreThereAreNotOverwrittenAndNothingIsCompiledForThem() throws IOException {
+        Path jar = jar(FakeLibrary.of(text("a ", 90)));
+        Path present = Files.createFile(folder.resolve("present"));
+        LibraryPort port = new LibraryPort(90, null, ptxas.program(), folder.resolve("cache"), 1);
+
+        assertThatThrownBy(() -> port.port(jar, present, null)).hasMessageContaining("file (" + present + ") already");
+        assertThatThrownBy(() -> port.port(jar, folder.resolve("ported.jar"), present))
+                .hasMessageContaining("file (" + present + ") already");
+
+        assertThat(present).isEmptyFile();
+        assertThat(ptxas.calls()).isEmpty();
+    }
+
+    @Test
     void aJarWithoutTheLibraryIsRefused() throws IOException {
         Path jar = folder.resolve("empty.jar");
         try (ZipOutputStream zip = new ZipOutputStream(Files.newOutputStream(jar))) {
