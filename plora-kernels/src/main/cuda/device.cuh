@@ -293,16 +293,32 @@ inline int follows_one(cudaStream_t stream, bool &one) {
     return PLORA_OK;
 }
 
+// Of the current device, asked for once a thread and device: every launch needs it.
+inline int capability_major(int &major) {
+    static thread_local int known_device = -1, known_major;
+    int device;
+    PLORA_CHECK(cudaGetDevice(&device));
+    if (device != known_device) {
+        PLORA_CHECK(cudaDeviceGetAttribute(&known_major, cudaDevAttrComputeCapabilityMajor, device));
+        known_device = device;
+    }
+    major = known_major;
+    return PLORA_OK;
+}
+
+constexpr int GRANTED_SHARED = 40 * 1024;  // bytes of dynamic shared memory that no kernel has to ask for
+
 // Launches unless there are no blocks. On sm_90 and newer a kernel may start while the one before it drains.
 template <typename... Parameters, typename... Arguments>
 int launch(void (*kernel)(Parameters...), int blocks, int threads, int shared, void *stream, Arguments... arguments) {
     if (blocks == 0) return PLORA_OK;
-    int device, major;
+    int major;
     bool one = true;
     PLORA_TRY(follows_one((cudaStream_t)stream, one));
-    PLORA_CHECK(cudaGetDevice(&device));
-    PLORA_CHECK(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
-    PLORA_CHECK(cudaFuncSetAttribute((const void *)kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared));
+    PLORA_TRY(capability_major(major));
+    if (shared > GRANTED_SHARED) {
+        PLORA_CHECK(cudaFuncSetAttribute((const void *)kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared));
+    }
     cudaLaunchAttribute overlap;
     overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
     overlap.val.programmaticStreamSerializationAllowed = 1;

@@ -52,6 +52,35 @@ int plora_copy(void *to, const void *from, int64_t bytes, void *stream);
 /* Waits for all that the stream holds. */
 int plora_synchronize(void *stream);
 
+/* ---- programs: work that is recorded once and done again as one piece ---- */
+
+/* From now on what this thread enqueues on the stream given back is recorded, and nothing of it done. */
+int plora_record_begin(void **stream);
+
+/*
+ * Ends a recording; its stream goes. Also to be called where something failed meanwhile.
+ *
+ * program: what to launch, or null to discard what was recorded; operations: how many were recorded
+ */
+int plora_record_end(void *stream, void **program, int32_t *operations);
+
+int plora_program_launch(void *program, void *stream);
+
+/* After all launches of the program have ended. */
+int plora_program_destroy(void *program);
+
+/* ---- time ---- */
+
+int plora_event_create(void **event);
+
+/* The event takes place when all that the stream holds is done. */
+int plora_event_record(void *event, void *stream);
+
+/* Time between two events; waits for the second. */
+int plora_event_elapsed(void *start, void *end, float *milliseconds);
+
+int plora_event_destroy(void *event);
+
 /* ---- pointwise and by row; H is a multiple of 8 ---- */
 
 /* f32 to bf16, rounded to nearest; size a multiple of 8. */

@@ -24,6 +24,9 @@ final class Decoder {
     private @Nullable Activations activations;
     private int reservedRows;
 
+    /** Half of a training pass: what it computes with, the rest of which is this decoder's. */
+    private record Half(Activations activations, GroupTables tables, boolean backward) {}
+
     Decoder(ModelConfig model, DecoderWeights weights, Kernels kernels, ActivationPolicy policy) {
         this.model = model;
         this.weights = weights;
@@ -84,7 +87,9 @@ final class Decoder {
 
     /** As {@link #rowLosses}, ready for {@link #backward}; gradients are not touched. */
     Tensor forward(PackedBatch batch, GroupTables tables) {
-        return rowLosses(prepared(batch, tables), batch, tables, true);
+        Activations a = prepared(batch, tables);
+        kernels.repeatable(new Half(a, tables, false), batch, () -> rowLosses(a, batch, tables, true));
+        return a.losses.rows(0, batch.rows());
     }
 
     private Tensor rowLosses(Activations a, PackedBatch batch, GroupTables tables, boolean train) {
@@ -95,7 +100,8 @@ final class Decoder {
 
     /** Adds the gradients of the weighted losses to the adapters' gradients, after {@link #forward} of the same batch. */
     void backward(PackedBatch batch, GroupTables tables) {
-        backward(prepared(batch, tables), batch, tables);
+        Activations a = prepared(batch, tables);
+        kernels.repeatable(new Half(a, tables, true), batch, () -> backward(a, batch, tables));
     }
 
     /** Logits of every row, (T, V). */

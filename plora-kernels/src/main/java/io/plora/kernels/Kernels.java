@@ -58,6 +58,18 @@ public interface Kernels extends AutoCloseable {
 
     void copy(Tensor from, Tensor to);
 
+    /**
+     * Runs operations on a batch that are likely to come again on other batches of the same shape. Implementations may record them,
+     * and do the same again without running {@code operations}: those must be operations of these kernels that depend on nothing but
+     * the operands and the batch, and neither read values nor wait.
+     *
+     * @param operands equal to those of an earlier call where the operations are the same and take the same tensors and tables
+     * @param batch what the operations take
+     */
+    default void repeatable(Object operands, PackedBatch batch, Runnable operations) {
+        operations.run();
+    }
+
     /** {@code y[t] = table[token(t)]}. Table (V, H), y (T, H). */
     void embed(Tensor table, PackedBatch batch, Tensor y);
 

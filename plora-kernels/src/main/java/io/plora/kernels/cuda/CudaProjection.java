@@ -16,21 +16,13 @@ final class CudaProjection {
     private final Plora.Blas blas;
     private final DeviceBatch rows;
     private final DeviceTables tables;
-    private final LoraPlans plans;
 
-    CudaProjection(
-            DeviceMemory memory, Workspace workspace, Plora.Blas blas, DeviceBatch rows, Plora.Device properties) {
+    CudaProjection(DeviceMemory memory, Workspace workspace, Plora.Blas blas, DeviceBatch rows, DeviceTables tables) {
         this.memory = memory;
         this.workspace = workspace;
         this.blas = blas;
         this.rows = rows;
-        this.tables = new DeviceTables(memory);
-        this.plans = new LoraPlans(memory, properties);
-    }
-
-    /** Projections are of the rows of this batch from now on. */
-    void start(PackedBatch batch) {
-        plans.start(batch);
+        this.tables = tables;
     }
 
     void project(
@@ -46,7 +38,7 @@ final class CudaProjection {
         boolean hasTerms = table.shape().hasTerms();
         boolean lowRankFirst = hasTerms || bias != null;
         if (lowRankFirst) {
-            LoraPlans.DevicePlan plan = plans.of(table.shape());
+            LoraPlans.DevicePlan plan = rows.plans().lora().of(table.shape());
             if (hasTerms && plan.plan().linear() != 0) {
                 CudaLibrary.check(Plora.loraLinear(
                         plan.plan(),
@@ -114,7 +106,7 @@ final class CudaProjection {
             Tensor dY,
             @Nullable Tensor dX) {
         DeviceTables.DeviceTable table = tables.of(projection, adapters);
-        LoraPlans.DevicePlan plan = plans.of(table.shape());
+        LoraPlans.DevicePlan plan = rows.plans().lora().of(table.shape());
         long sums = workspace.ofBytes(plan.plan().workspaceBytes());
         if (dX != null && plan.plan().linearBackward() != 0) {
             CudaLibrary.check(Plora.loraLinearBackward(
