@@ -93,7 +93,7 @@ public final class TrainingBenchmark implements Callable<Integer> {
 
     @Option(
             names = "--one-by-one",
-            description = "runs every operation by itself where passes could be recorded and replayed")
+            description = "adds a row of steps whose operations are run one by one, not recorded and replayed")
     private boolean oneByOne;
 
     @Option(names = "--device", description = "${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE})")
@@ -149,13 +149,15 @@ public final class TrainingBenchmark implements Callable<Integer> {
             TrainingCase measured, DecoderWeights weights, ComputeDevice on, Kernels kernels, double gigaflops)
             throws IOException {
         StepPlan plan = StepPlan.of(measured.model(), measured.configs(), measured.tokens(), on, activations);
-        PeakMemory.restart(kernels);
-        GpuTime gpu = new GpuTime(kernels, !oneByOne);
-        List<Double> seconds = measured.run(plan, weights, kernels, warmUp, steps, gpu::start);
-        ObjectNode row = measured.row(plan, seconds, PeakMemory.bytes(kernels), 1e9 * gigaflops);
-        row.put("peak_tflops", Math.round(gigaflops) / 1e3);
-        gpu.describe(row, seconds);
-        write(row, on);
+        for (boolean recorded : oneByOne ? new boolean[] {true, false} : new boolean[] {true}) {
+            PeakMemory.restart(kernels);
+            GpuTime gpu = new GpuTime(kernels, recorded);
+            List<Double> seconds = measured.run(plan, weights, kernels, warmUp, steps, gpu::start);
+            ObjectNode row = measured.row(plan, seconds, PeakMemory.bytes(kernels), 1e9 * gigaflops);
+            row.put("peak_tflops", Math.round(gigaflops) / 1e3);
+            gpu.describe(row, seconds);
+            write(row, on);
+        }
         if (parts) {
             StepParts timed = new StepParts(kernels);
             measured.run(plan, weights, timed.timed(), 1, PART_STEPS, timed::restart);
