@@ -137,13 +137,13 @@ __device__ inline float2 pair_at(const bf16 *p) {
     return {__uint_as_float(pair << 16), __uint_as_float(pair & 0xffff0000u)};
 }
 
-// What lies under two neighbouring results: the bias, and what is there already where the result is added to it.
+// What is added to two neighbouring results.
 __device__ inline float2 below(const LoraArguments &g, const plora_tile &t, int row, int column, int width) {
     float2 sum = {0.0f, 0.0f};
     if (row < t.rows && column < t.column + t.columns) {
         if (g.bias != nullptr) sum = pair_at(g.bias + column);
-        if (g.accumulate) {
-            float2 old = pair_at(g.out + (int64_t)(t.row + row) * width + column);
+        if (g.add != nullptr) {
+            float2 old = pair_at(g.add + (int64_t)(t.row + row) * width + column);
             sum = {sum.x + old.x, sum.y + old.y};
         }
     }
@@ -155,7 +155,7 @@ template <bool TO_X>
 __device__ void expand_store(const LoraArguments &g, const plora_tile &t, float (&sums)[8][4], int column) {
     int warp = threadIdx.x / 32;
     int width = TO_X ? g.inputs : g.outputs;
-    bool alone = g.bias == nullptr && !g.accumulate;
+    bool alone = g.bias == nullptr && g.add == nullptr;
 #pragma unroll
     for (int half = 0; half < 2; half++) {
         int row = warp % 4 * 16 + fragment_row() + half * 8;
@@ -551,7 +551,11 @@ __device__ void gradient_b_rows(const LoraArguments &g, const plora_tile &t) {
 // Wide: with tiles of more than 32 ranks, whose sums take more registers.
 template <bool WIDE>
 __global__ void __launch_bounds__(THREADS, WIDE ? 2 : 3) gradient_b_kernel(LoraArguments g) {
-    const plora_tile t = g.tiles[blockIdx.x];
+    if ((int)blockIdx.x < g.fetchers) {
+        fetch_next(g);
+        return;
+    }
+    const plora_tile t = g.tiles[blockIdx.x - g.fetchers];
     if (t.ranks <= 16) {
         gradient_b_rows<16>(g, t);
     } else if (!WIDE || t.ranks <= 32) {
@@ -597,7 +601,7 @@ int launch_gradient_b(const plora_lora_plan *plan, const LoraArguments &g, void 
     if (plan->compute_capability == 90) return launch_gradient_b_hopper(plan, g, stream);
 #endif
     auto kernel = plan->gradient_b_ranks > 32 ? gradient_b_kernel<true> : gradient_b_kernel<false>;
-    return launch(kernel, plan->count[PLORA_GRADIENT_B], THREADS, plan->gradient_b_shared, stream, g);
+    return launch(kernel, g.fetchers + plan->count[PLORA_GRADIENT_B], THREADS, plan->gradient_b_shared, stream, g);
 }
 
 }  // namespace
@@ -609,7 +613,7 @@ int expand_mixed(
     LoraArguments g = lora_arguments(plan, tiles + plan->first[PLORA_MIXED_EXPAND], terms, nullptr, nullptr);
     g.low_rank = (bf16 *)low_rank;
     g.out = (bf16 *)y;
-    g.accumulate = 1;
+    g.add = g.out;
     return launch_expand(plan, g, PLORA_MIXED_EXPAND, stream);
 }
 
@@ -619,7 +623,7 @@ int gradient_a_behind(
     LoraArguments g = lora_arguments(plan, tiles, terms, nullptr, workspace);
     g.x = (const bf16 *)x;
     g.out = (bf16 *)dx;
-    g.accumulate = 1;
+    g.add = g.out;
     g.behind = plan->rows > 0;
     PLORA_TRY(launch_gradient_a_hopper(plan, g, stream));
     return launch_gradient_ax(plan, g, false, PLORA_MIXED_GRADIENT_X, stream);
@@ -633,21 +637,22 @@ using namespace plora;
 
 int plora_lora_expand(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *low_rank, void *y,
-    const void *bias, int32_t accumulate, void *stream) {
+    const void *add, const void *bias, void *stream) {
     LoraArguments g = lora_arguments(plan, tiles + plan->first[PLORA_EXPAND], terms, nullptr, nullptr);
     g.low_rank = (bf16 *)low_rank;
     g.out = (bf16 *)y;
+    g.add = (const bf16 *)add;
     g.bias = (const bf16 *)bias;
-    g.accumulate = accumulate;
     return launch_expand(plan, g, PLORA_EXPAND, stream);
 }
 
 int plora_lora_gradient_b(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *low_rank, const void *dy,
-    void *workspace, void *stream) {
+    const void *next, void *workspace, void *stream) {
     LoraArguments g = lora_arguments(plan, tiles + plan->first[PLORA_GRADIENT_B], terms, nullptr, workspace);
     g.low_rank = (bf16 *)low_rank;
     g.dy = (const bf16 *)dy;
+    add_fetchers(g, plan, PLORA_GRADIENT_B, next);
     PLORA_TRY(launch_gradient_b(plan, g, stream));
     return launch_reduce(plan, tiles, PLORA_GRADIENT_REDUCE, g.partials, g.low_rank_gradient, stream);
 }
@@ -658,6 +663,6 @@ int plora_lora_gradient_ax(
     LoraArguments g = lora_arguments(plan, tiles, terms, dropout_keys, workspace);
     g.x = (const bf16 *)x;
     g.out = (bf16 *)dx;
-    g.accumulate = accumulate;
+    g.add = accumulate ? g.out : nullptr;
     return launch_gradient_ax(plan, g, true, PLORA_GRADIENT_X, stream);
 }

@@ -463,6 +463,9 @@ int plora_lora_make_plan(
     plan->linear_backward = planner.linear_pays(shape->inputs) && !plan->drops;
     plan->linear_steps = planner.linear_steps;
     plan->linear_backward_steps = planner.linear_backward_steps;
+    if (device->compute_capability >= 90 && plan->rows <= FETCH_ROWS) {
+        plan->fetch_bytes = std::min((int64_t)plan->inputs * plan->outputs * 2, FETCH_MOST);
+    }
     plan->low_rank_elements = planner.low_rank_elements;
     int64_t gradient_bytes = (planner.low_rank_elements * 2 + 255) / 256 * 256;
     plan->workspace_bytes = gradient_bytes + planner.partial_elements * 4;

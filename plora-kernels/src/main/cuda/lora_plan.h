@@ -34,6 +34,11 @@ constexpr int SLICE_RANKS = 16;
 constexpr int STEP_SLICES = 2;       // of a step over low-rank columns: as many as are loaded while a few steps of others pass
 constexpr int MIXED_COLUMNS = 4 * EXPAND_COLUMNS;
 
+constexpr int FETCHERS = 48;                 // blocks that fetch what the next frozen product reads
+constexpr int FETCH = 16 * 1024;             // bytes of one request
+constexpr int64_t FETCH_MOST = 24ll << 20;   // half of the L2 cache
+constexpr int FETCH_ROWS = 512;              // with more rows the product does not wait for memory
+
 constexpr int REDUCE_ELEMENTS = 1024;  // of a tile, one quad a thread
 
 constexpr int pad_rank(int rank) { return (rank + 7) / 8 * 8; }

@@ -110,7 +110,11 @@ __device__ void shrink_tile(const LoraArguments &g, const plora_tile &t) {
 }
 
 __global__ void __launch_bounds__(SHRINK_THREADS, 4) shrink_kernel(LoraArguments g) {
-    const plora_tile t = g.tiles[blockIdx.x];
+    if ((int)blockIdx.x < g.fetchers) {
+        fetch_next(g);
+        return;
+    }
+    const plora_tile t = g.tiles[blockIdx.x - g.fetchers];
     if (t.ranks <= 16) {
         shrink_tile<16>(g, t);
     } else if (t.ranks <= 32) {
@@ -155,12 +159,13 @@ using namespace plora;
 
 int plora_lora_shrink(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
-    void *low_rank, void *workspace, void *stream) {
+    const void *next, void *low_rank, void *workspace, void *stream) {
     LoraArguments g = lora_arguments(plan, tiles + plan->first[PLORA_SHRINK], terms, dropout_keys, workspace);
     g.x = (const bf16 *)x;
     g.low_rank = (bf16 *)low_rank;
+    add_fetchers(g, plan, PLORA_SHRINK, next);
     int stage = (ROWS + plan->shrink_ranks) * SHRINK_DEPTH * 2;
     int shared = SHRINK_STAGES * stage + plan->shrink_ranks * (int)sizeof(ShrinkColumn);
-    PLORA_TRY(launch(shrink_kernel, plan->count[PLORA_SHRINK], SHRINK_THREADS, shared, stream, g));
+    PLORA_TRY(launch(shrink_kernel, g.fetchers + plan->count[PLORA_SHRINK], SHRINK_THREADS, shared, stream, g));
     return launch_reduce(plan, tiles, PLORA_SHRINK_REDUCE, g.partials, g.low_rank, stream);
 }

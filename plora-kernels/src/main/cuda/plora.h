@@ -207,6 +207,7 @@ typedef struct {
     int32_t linear_backward;   /* whether plora_lora_linear_backward is */
     int32_t linear_steps;      /* most steps over low-rank columns of a tile of plora_lora_linear */
     int32_t linear_backward_steps;
+    int64_t fetch_bytes;       /* of the frozen weight, which shrink and gradient_b fetch to the L2 cache for the product after them */
     int64_t low_rank_elements; /* bf16 elements of the buffer for S */
     int64_t workspace_bytes;   /* for shrink, or for gradient_b and gradient_ax */
 } plora_lora_plan;
@@ -233,20 +234,21 @@ int plora_lora_make_plan(
  * low_rank: bf16, scale drop(x) a^T of all terms, kept from shrink for the backward pass
  */
 
-/* low_rank = scale drop(x) a^T. Two launches. */
+/* low_rank = scale drop(x) a^T. Two launches. next: the weight of the frozen product that follows, bf16 (outputs, inputs), or null */
 int plora_lora_shrink(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
-    void *low_rank, void *workspace, void *stream);
+    const void *next, void *low_rank, void *workspace, void *stream);
 
-/* y (+)= bias + low_rank b^T. One launch. bias: bf16 (outputs), or null; accumulate: whether the result is added to y */
+/* y = add + bias + low_rank b^T. One launch. add: bf16 (T, outputs), y itself too, or null; bias: bf16 (outputs), or null */
 int plora_lora_expand(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *low_rank, void *y,
-    const void *bias, int32_t accumulate, void *stream);
+    const void *add, const void *bias, void *stream);
 
-/* Gradients of all b, added to or overwritten as the plan says; leaves low_rank's gradient in the workspace. Two launches. */
+/* Gradients of all b, added to or overwritten as the plan says; leaves low_rank's gradient in the workspace. Two launches. next: as
+ * for shrink */
 int plora_lora_gradient_b(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *low_rank, const void *dy,
-    void *workspace, void *stream);
+    const void *next, void *workspace, void *stream);
 
 /* Gradients of all a and, unless dx is null, dx (+)= mask(gradient of low_rank a), after gradient_b with the same workspace.
  * One launch. */
@@ -259,11 +261,11 @@ int plora_lora_gradient_ax(
  * faster than the calls above. w: bf16 (outputs, inputs)
  */
 
-/* y (+)= x w^T + bias + low_rank b^T, low_rank = scale drop(x) a^T. Three launches, and one where several adapters share blocks of
- * 64 rows. */
+/* y = add + x w^T + bias + low_rank b^T, low_rank = scale drop(x) a^T. Three launches, and one where several adapters share blocks
+ * of 64 rows. add, bias: as for expand */
 int plora_lora_linear(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
-    const void *w, void *y, const void *bias, int32_t accumulate, void *low_rank, void *workspace, void *stream);
+    const void *w, void *y, const void *add, const void *bias, void *low_rank, void *workspace, void *stream);
 
 /* dx = dy w + gradient of low_rank a, and gradients of all a and b; not with dropout. Four launches, and one likewise. */
 int plora_lora_linear_backward(

@@ -91,19 +91,20 @@ struct Layer {
     }
 
     void shrink(cudaStream_t s) const {
-        CHECK_PLORA(plora_lora_shrink(&plan, tiles->data(), device_terms->data(), nullptr, x->data(), low_rank->data(),
+        CHECK_PLORA(plora_lora_shrink(&plan, tiles->data(), device_terms->data(), nullptr, x->data(), w->data(), low_rank->data(),
                                       workspace->data(), s));
     }
 
     void expand(bool accumulate, cudaStream_t s) const {
-        CHECK_PLORA(plora_lora_expand(&plan, tiles->data(), device_terms->data(), low_rank->data(), y->data(), nullptr, accumulate, s));
+        CHECK_PLORA(plora_lora_expand(&plan, tiles->data(), device_terms->data(), low_rank->data(), y->data(), accumulate ? y->data() : nullptr,
+                                      nullptr, s));
     }
 
     const plora_tile *backward_tiles(bool add) const { return add ? accumulating_tiles->data() : tiles->data(); }
 
     void gradient_b(bool add, cudaStream_t s) const {
         CHECK_PLORA(plora_lora_gradient_b(&plan, backward_tiles(add), device_terms->data(), low_rank->data(), dy->data(),
-                                          workspace->data(), s));
+                                          w->data(), workspace->data(), s));
     }
 
     void gradient_ax(bool add, bool accumulate, cudaStream_t s) const {
@@ -117,7 +118,7 @@ struct Layer {
     }
 
     void linear(cudaStream_t s) const {
-        CHECK_PLORA(plora_lora_linear(&plan, tiles->data(), device_terms->data(), nullptr, x->data(), w->data(), y->data(), nullptr, 0,
+        CHECK_PLORA(plora_lora_linear(&plan, tiles->data(), device_terms->data(), nullptr, x->data(), w->data(), y->data(), nullptr, nullptr,
                                       low_rank->data(), workspace->data(), s));
     }
 

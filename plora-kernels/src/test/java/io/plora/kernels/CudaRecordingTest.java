@@ -90,7 +90,7 @@ class CudaRecordingTest extends TwinTest {
         private void forward(PackedBatch batch) {
             kernels.embed(embedding.tested(), batch, hidden);
             kernels.rmsNorm(hidden, norm.tested(), 1e-6, batch, normed, inverseRms);
-            kernels.project(projection, table, batch, normed, lowRank, qkv, false);
+            kernels.project(projection, table, batch, normed, lowRank, null, qkv);
             kernels.rotary(shape, rotations, batch, qkv, false);
             kernels.attention(shape, batch, qkv, attention, logSumExp);
             kernels.crossEntropy(attention, embedding.tested(), batch, losses, dAttention);

@@ -273,11 +273,11 @@ public final class CudaKernels implements Kernels {
             PackedBatch batch,
             Tensor x,
             Tensor lowRank,
-            Tensor y,
-            boolean accumulate) {
-        check.project(projection, adapters, batch, x, lowRank, y);
+            @Nullable Tensor residual,
+            Tensor y) {
+        check.project(projection, adapters, batch, x, lowRank, residual, y);
         if (start(batch)) {
-            projections.project(projection, adapters, batch, x, lowRank, y, accumulate);
+            projections.project(projection, adapters, batch, x, lowRank, residual, y);
         }
     }
 

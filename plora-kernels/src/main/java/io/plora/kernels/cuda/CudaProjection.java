@@ -31,8 +31,8 @@ final class CudaProjection {
             PackedBatch batch,
             Tensor x,
             Tensor lowRank,
-            Tensor y,
-            boolean accumulate) {
+            @Nullable Tensor residual,
+            Tensor y) {
         DeviceTables.DeviceTable table = tables.of(projection, adapters);
         Tensor bias = projection.bias();
         boolean hasTerms = table.shape().hasTerms();
@@ -48,14 +48,17 @@ final class CudaProjection {
                         x.address(),
                         projection.weight().address(),
                         y.address(),
-                        bias == null ? 0 : bias.address(),
-                        accumulate ? 1 : 0,
+                        address(residual),
+                        address(bias),
                         lowRank.address(),
                         workspace.ofBytes(plan.plan().workspaceBytes()),
                         memory.stream()));
                 return;
             }
-            addLowRank(plan, table, bias, x, lowRank, y, accumulate);
+            addLowRank(plan, table, projection, x, lowRank, residual, y);
+        } else if (residual != null && residual != y) {
+            long bytes = (long) batch.rows() * projection.outputs() * y.type().bytes();
+            CudaLibrary.check(Plora.copy(y.address(), residual.address(), bytes, memory.stream()));
         }
         CudaLibrary.check(Plora.linear(
                 blas,
@@ -65,24 +68,29 @@ final class CudaProjection {
                 batch.rows(),
                 projection.inputs(),
                 projection.outputs(),
-                lowRankFirst || accumulate ? 1 : 0,
+                lowRankFirst || residual != null ? 1 : 0,
                 memory.stream()));
+    }
+
+    private static long address(@Nullable Tensor tensor) {
+        return tensor == null ? 0 : tensor.address();
     }
 
     private void addLowRank(
             LoraPlans.DevicePlan plan,
             DeviceTables.DeviceTable table,
-            @Nullable Tensor bias,
+            PackedProjection projection,
             Tensor x,
             Tensor lowRank,
-            Tensor y,
-            boolean accumulate) {
+            @Nullable Tensor residual,
+            Tensor y) {
         CudaLibrary.check(Plora.loraShrink(
                 plan.plan(),
                 plan.tiles().address(),
                 table.terms().address(),
                 rows.dropoutKeys(),
                 x.address(),
+                projection.weight().address(),
                 lowRank.address(),
                 workspace.ofBytes(plan.plan().workspaceBytes()),
                 memory.stream()));
@@ -92,8 +100,8 @@ final class CudaProjection {
                 table.terms().address(),
                 lowRank.address(),
                 y.address(),
-                bias == null ? 0 : bias.address(),
-                accumulate ? 1 : 0,
+                address(residual),
+                address(projection.bias()),
                 memory.stream()));
     }
 
@@ -128,6 +136,7 @@ final class CudaProjection {
                 table.terms().address(),
                 lowRank.address(),
                 dY.address(),
+                dX == null ? 0 : projection.weight().address(),
                 sums,
                 memory.stream()));
         CudaLibrary.check(Plora.loraGradientAx(
@@ -136,7 +145,7 @@ final class CudaProjection {
                 table.terms().address(),
                 rows.dropoutKeys(),
                 x.address(),
-                dX == null ? 0 : dX.address(),
+                address(dX),
                 0,
                 sums,
                 memory.stream()));

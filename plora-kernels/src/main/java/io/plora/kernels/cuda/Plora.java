@@ -410,6 +410,7 @@ final class Plora {
             @Cast("const plora_term*") long terms,
             @Cast("const int64_t*") long dropoutKeys,
             @Cast("const void*") long x,
+            @Cast("const void*") long next,
             @Cast("void*") long lowRank,
             @Cast("void*") long workspace,
             @Cast("void*") long stream);
@@ -421,8 +422,8 @@ final class Plora {
             @Cast("const plora_term*") long terms,
             @Cast("const void*") long lowRank,
             @Cast("void*") long y,
+            @Cast("const void*") long add,
             @Cast("const void*") long bias,
-            int accumulate,
             @Cast("void*") long stream);
 
     @Name("plora_lora_gradient_b")
@@ -432,6 +433,7 @@ final class Plora {
             @Cast("const plora_term*") long terms,
             @Cast("const void*") long lowRank,
             @Cast("const void*") long dY,
+            @Cast("const void*") long next,
             @Cast("void*") long workspace,
             @Cast("void*") long stream);
 
@@ -456,8 +458,8 @@ final class Plora {
             @Cast("const void*") long x,
             @Cast("const void*") long w,
             @Cast("void*") long y,
+            @Cast("const void*") long add,
             @Cast("const void*") long bias,
-            int accumulate,
             @Cast("void*") long lowRank,
             @Cast("void*") long workspace,
             @Cast("void*") long stream);
