@@ -180,6 +180,27 @@ class CudaRecordingTest extends TwinTest {
         assertThat(last(after)).isDeepEqualTo(last(before));
     }
 
+    @Test
+    void aShapeComesAgainAfterManyOthers() {
+        start(2);
+        Group group = new Group();
+        RandomBatches batches = new RandomBatches(random).withVocabulary(VOCABULARY);
+        PackedBatch batch = batches.ofLengths(new int[] {30}, new int[0], new int[] {5});
+        float[][] before = {};
+        for (int i = 0; i < 3; i++) {
+            group.clearGradients();
+            before = group.results(batch).toArray(before);
+        }
+        for (int rows = 1; rows <= 40; rows++) {
+            group.results(batches.ofLengths(new int[] {rows}, new int[0], new int[] {2}));
+            group.results(batches.ofLengths(new int[] {2}, new int[0], new int[] {rows}));
+        }
+        for (int i = 0; i < 3; i++) {
+            group.clearGradients();
+            assertThat(group.results(batch).toArray(new float[0][])).isDeepEqualTo(before);
+        }
+    }
+
     private static float[][] last(List<List<float[]>> rounds) {
         return rounds.get(rounds.size() - 1).toArray(new float[0][]);
     }
