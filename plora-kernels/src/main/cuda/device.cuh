@@ -98,12 +98,8 @@ __device__ inline void wait_for_previous_first() {
 #endif
 }
 
-// Fetches a multiple of 16 bytes to the L2 cache, without waiting for them.
-__device__ inline void fetch(const void *global, uint32_t bytes) {
-#if __CUDA_ARCH__ >= 900
-    asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(global), "r"(bytes) : "memory");
-#endif
-}
+// Fetches a line to the L2 cache. What is written there meanwhile is seen all the same, so it may be done before waiting.
+__device__ inline void prefetch(const void *global) { asm volatile("prefetch.global.L2 [%0];" ::"l"(global)); }
 
 // Adds two neighbours, aligned to eight bytes, without waiting for what is there.
 __device__ inline void add_pair(float *to, float low, float high) {

@@ -84,6 +84,21 @@ __device__ void expand_load(const plora_tile &t, const Piece &piece, bf16 *opera
     }
 }
 
+// Fetches what the tile's first step reads of the operand, and of what is added to the results, while others are at work.
+template <int K, bool TO_X>
+__device__ void expand_prefetch(const LoraArguments &g, const plora_tile &t, const Piece &piece) {
+    constexpr int LINE = 64;  // elements
+    int columns = min(t.columns, EXPAND_COLUMNS);
+    int row = (int)threadIdx.x / (EXPAND_COLUMNS / LINE), column = (int)threadIdx.x % (EXPAND_COLUMNS / LINE) * LINE;
+    if (TO_X) {
+        if (row < piece.valid && column < columns) prefetch(piece.operand + (int64_t)row * piece.operand_stride + t.column + column);
+    } else if ((int)threadIdx.x < columns && piece.valid > 0) {
+        prefetch(piece.operand + (int64_t)(t.column - t.part_column + (int)threadIdx.x) * piece.operand_stride);
+    }
+    int width = TO_X ? g.inputs : g.outputs;
+    if (g.add != nullptr && row < t.rows && column < columns) prefetch(g.add + (int64_t)(t.row + row) * width + t.column + column);
+}
+
 template <int K, bool TO_X>
 __device__ void expand_multiply(float (&sums)[8][4], bf16 *s_tile, bf16 *operand_tile, int ranks) {
     int warp = threadIdx.x / 32;
@@ -197,6 +212,7 @@ __device__ void expand_tile(const LoraArguments &g, const plora_tile &t) {
         }
         copy_commit();
     };
+    expand_prefetch<K, TO_X>(g, t, pieces[0]);
     wait_for_previous();
     for (int step = 0; step < STAGES - 1; step++) load(step);
     float sums[8][4] = {};
@@ -495,6 +511,7 @@ __device__ void gradient_b_tile(const LoraArguments &g, const plora_tile &t) {
     bf16 *s_tile = (bf16 *)shared_memory();
     bf16 *stages = s_tile + GROUPS * R * N;
     const plora_term term = adapter_terms(g, t)[t.part];
+    gradient_b_prefetch(g, t, term);
     wait_for_previous_first();
     int row0 = 0;
     do {  // once for a segment without rows, to overwrite its gradient with zeros
@@ -551,11 +568,7 @@ __device__ void gradient_b_rows(const LoraArguments &g, const plora_tile &t) {
 // Wide: with tiles of more than 32 ranks, whose sums take more registers.
 template <bool WIDE>
 __global__ void __launch_bounds__(THREADS, WIDE ? 2 : 3) gradient_b_kernel(LoraArguments g) {
-    if ((int)blockIdx.x < g.fetchers) {
-        fetch_next(g);
-        return;
-    }
-    const plora_tile t = g.tiles[blockIdx.x - g.fetchers];
+    const plora_tile t = g.tiles[blockIdx.x];
     if (t.ranks <= 16) {
         gradient_b_rows<16>(g, t);
     } else if (!WIDE || t.ranks <= 32) {
@@ -601,7 +614,7 @@ int launch_gradient_b(const plora_lora_plan *plan, const LoraArguments &g, void 
     if (plan->compute_capability == 90) return launch_gradient_b_hopper(plan, g, stream);
 #endif
     auto kernel = plan->gradient_b_ranks > 32 ? gradient_b_kernel<true> : gradient_b_kernel<false>;
-    return launch(kernel, g.fetchers + plan->count[PLORA_GRADIENT_B], THREADS, plan->gradient_b_shared, stream, g);
+    return launch(kernel, plan->count[PLORA_GRADIENT_B], THREADS, plan->gradient_b_shared, stream, g);
 }
 
 }  // namespace
@@ -648,11 +661,10 @@ int plora_lora_expand(
 
 int plora_lora_gradient_b(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *low_rank, const void *dy,
-    const void *next, void *workspace, void *stream) {
+    void *workspace, void *stream) {
     LoraArguments g = lora_arguments(plan, tiles + plan->first[PLORA_GRADIENT_B], terms, nullptr, workspace);
     g.low_rank = (bf16 *)low_rank;
     g.dy = (const bf16 *)dy;
-    add_fetchers(g, plan, PLORA_GRADIENT_B, next);
     PLORA_TRY(launch_gradient_b(plan, g, stream));
     return launch_reduce(plan, tiles, PLORA_GRADIENT_REDUCE, g.partials, g.low_rank_gradient, stream);
 }

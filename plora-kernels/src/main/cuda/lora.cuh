@@ -17,9 +17,6 @@ struct LoraArguments {
     const bf16 *add;          // what is added to it, of the same shape, or null
     const bf16 *bias;         // (outputs) or null
     float *partials;
-    const char *next;    // what the first blocks fetch, fetch_bytes of it
-    int64_t fetch_bytes;
-    int fetchers;
     int behind;  // gradient a: whether it may start while the kernel before it runs, which has waited for what is needed
     int parts;
     int inputs;
@@ -98,6 +95,17 @@ __device__ void gradient_b_load_s(const LoraArguments &g, const plora_tile &t, b
     });
 }
 
+// Fetches S and what the first step reads of B while others are at work.
+__device__ inline void gradient_b_prefetch(const LoraArguments &g, const plora_tile &t, const plora_term &term) {
+    constexpr int C = GRADIENT_B_COLUMNS;
+    int i = threadIdx.x;
+    if (i < C) {
+        if (i < t.columns) prefetch((const bf16 *)term.b + (int64_t)(t.column - t.part_column + i) * term.b_stride + t.part_rank);
+    } else if (i - C < t.rows) {
+        prefetch(g.low_rank + t.low_rank + t.rank + (int64_t)(i - C) * t.stride);
+    }
+}
+
 // dY and B of one step.
 template <int R, int N>
 __device__ void gradient_b_load(
@@ -115,21 +123,7 @@ __device__ void gradient_b_load(
     });
 }
 
-// A block that fetches its share. Weights never change, so it waits for nobody.
-__device__ inline void fetch_next(const LoraArguments &g) {
-    int64_t first = ((int64_t)threadIdx.x * g.fetchers + blockIdx.x) * FETCH, step = (int64_t)blockDim.x * g.fetchers * FETCH;
-    for (int64_t at = first; at < g.fetch_bytes; at += step) fetch(g.next + at, (uint32_t)min((int64_t)FETCH, g.fetch_bytes - at));
-}
-
 // ---- launches ----
-
-// Has a launch that has tiles begin with blocks that fetch.
-inline void add_fetchers(LoraArguments &g, const plora_lora_plan *plan, int list, const void *next) {
-    if (next == nullptr || plan->fetch_bytes == 0 || plan->count[list] == 0) return;
-    g.next = (const char *)next;
-    g.fetch_bytes = plan->fetch_bytes;
-    g.fetchers = FETCHERS;
-}
 
 inline LoraArguments lora_arguments(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *keys, void *workspace) {

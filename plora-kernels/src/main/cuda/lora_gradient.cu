@@ -96,6 +96,7 @@ __device__ void gradient_b_tile(const LoraArguments &g, const plora_tile &t) {
     bf16 *stages = s_tile + GROUPS * R * N;
     const plora_term term = adapter_terms(g, t)[t.part];
     int s_row = R == 128 ? warpgroup() * 64 : 0, s_column = R == 128 ? 0 : warpgroup() * S_COLUMNS;
+    gradient_b_prefetch(g, t, term);
     wait_for_previous_first();
     int row0 = 0;
     do {  // once for a segment without rows, to overwrite its gradient with zeros
@@ -266,11 +267,7 @@ __device__ void gradient_a_tile(const LoraArguments &g, const plora_tile &t) {
 template <bool WIDE>
 __global__ void __launch_bounds__(THREADS, WIDE ? 2 : 3) gradient_b_kernel(LoraArguments g) {
 #if defined(PLORA_HOPPER)
-    if ((int)blockIdx.x < g.fetchers) {
-        fetch_next(g);
-        return;
-    }
-    const plora_tile t = g.tiles[blockIdx.x - g.fetchers];
+    const plora_tile t = g.tiles[blockIdx.x];
     if (t.ranks <= 16) {
         gradient_b_rows<16>(g, t);
     } else if (!WIDE || t.ranks <= 32) {
@@ -293,7 +290,7 @@ __global__ void __launch_bounds__(THREADS, 3) gradient_a_kernel(LoraArguments g)
 
 int launch_gradient_b_hopper(const plora_lora_plan *plan, const LoraArguments &g, void *stream) {
     auto kernel = plan->gradient_b_ranks > 32 ? gradient_b_kernel<true> : gradient_b_kernel<false>;
-    return launch(kernel, g.fetchers + plan->count[PLORA_GRADIENT_B], THREADS, plan->gradient_b_shared, stream, g);
+    return launch(kernel, plan->count[PLORA_GRADIENT_B], THREADS, plan->gradient_b_shared, stream, g);
 }
 
 int launch_gradient_a_hopper(const plora_lora_plan *plan, const LoraArguments &all, void *stream) {

@@ -519,7 +519,7 @@ using namespace plora;
 int plora_lora_linear(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
     const void *w, void *y, const void *add, const void *bias, void *low_rank, void *workspace, void *stream) {
-    PLORA_TRY(plora_lora_shrink(plan, tiles, terms, dropout_keys, x, nullptr, low_rank, workspace, stream));
+    PLORA_TRY(plora_lora_shrink(plan, tiles, terms, dropout_keys, x, low_rank, workspace, stream));
     Arguments g = arguments(plan, tiles, terms);
     g.low_rank = (const bf16 *)low_rank;
     g.out = (bf16 *)y;
@@ -537,7 +537,7 @@ int plora_lora_linear_backward(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *x, const void *dy, const void *w,
     void *dx, const void *low_rank, void *workspace, void *stream) {
     PLORA_REQUIRE(!plan->drops, "drops (%d) must be 0: masks lie between dx and the low-rank terms.", plan->drops);
-    PLORA_TRY(plora_lora_gradient_b(plan, tiles, terms, low_rank, dy, nullptr, workspace, stream));
+    PLORA_TRY(plora_lora_gradient_b(plan, tiles, terms, low_rank, dy, workspace, stream));
     Arguments g = arguments(plan, tiles, terms);
     g.low_rank = (const bf16 *)workspace;
     g.out = (bf16 *)dx;

@@ -207,7 +207,6 @@ typedef struct {
     int32_t linear_backward;   /* whether plora_lora_linear_backward is */
     int32_t linear_steps;      /* most steps over low-rank columns of a tile of plora_lora_linear */
     int32_t linear_backward_steps;
-    int64_t fetch_bytes;       /* of the frozen weight, which shrink and gradient_b fetch to the L2 cache for the product after them */
     int64_t low_rank_elements; /* bf16 elements of the buffer for S */
     int64_t workspace_bytes;   /* for shrink, or for gradient_b and gradient_ax */
 } plora_lora_plan;
@@ -234,21 +233,20 @@ int plora_lora_make_plan(
  * low_rank: bf16, scale drop(x) a^T of all terms, kept from shrink for the backward pass
  */
 
-/* low_rank = scale drop(x) a^T. Two launches. next: the weight of the frozen product that follows, bf16 (outputs, inputs), or null */
+/* low_rank = scale drop(x) a^T. Two launches. */
 int plora_lora_shrink(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
-    const void *next, void *low_rank, void *workspace, void *stream);
+    void *low_rank, void *workspace, void *stream);
 
 /* y = add + bias + low_rank b^T. One launch. add: bf16 (T, outputs), y itself too, or null; bias: bf16 (outputs), or null */
 int plora_lora_expand(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *low_rank, void *y,
     const void *add, const void *bias, void *stream);
 
-/* Gradients of all b, added to or overwritten as the plan says; leaves low_rank's gradient in the workspace. Two launches. next: as
- * for shrink */
+/* Gradients of all b, added to or overwritten as the plan says; leaves low_rank's gradient in the workspace. Two launches. */
 int plora_lora_gradient_b(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *low_rank, const void *dy,
-    const void *next, void *workspace, void *stream);
+    void *workspace, void *stream);
 
 /* Gradients of all a and, unless dx is null, dx (+)= mask(gradient of low_rank a), after gradient_b with the same workspace.
  * One launch. */
@@ -352,7 +350,10 @@ int plora_attention(
     const plora_heads *heads, const plora_attention_tile *tiles, int32_t count, const void *qkv, void *y, float *log_sum,
     void *stream);
 
-/* Overwrites d_qkv. workspace: f32 (T, heads). Three launches. */
+/* Bytes of workspace for the backward of `rows` rows in `count` tiles. */
+int64_t plora_attention_workspace(const plora_heads *heads, int32_t count, int32_t rows);
+
+/* Overwrites d_qkv. Two launches, or three where there are few tiles. */
 int plora_attention_backward(
     const plora_heads *heads, const plora_attention_tile *tiles, int32_t count, int32_t rows, const void *qkv, const void *y,
     const float *log_sum, const void *dy, void *d_qkv, void *workspace, void *stream);

@@ -91,7 +91,7 @@ struct Layer {
     }
 
     void shrink(cudaStream_t s) const {
-        CHECK_PLORA(plora_lora_shrink(&plan, tiles->data(), device_terms->data(), nullptr, x->data(), w->data(), low_rank->data(),
+        CHECK_PLORA(plora_lora_shrink(&plan, tiles->data(), device_terms->data(), nullptr, x->data(), low_rank->data(),
                                       workspace->data(), s));
     }
 
@@ -104,7 +104,7 @@ struct Layer {
 
     void gradient_b(bool add, cudaStream_t s) const {
         CHECK_PLORA(plora_lora_gradient_b(&plan, backward_tiles(add), device_terms->data(), low_rank->data(), dy->data(),
-                                          w->data(), workspace->data(), s));
+                                          workspace->data(), s));
     }
 
     void gradient_ax(bool add, bool accumulate, cudaStream_t s) const {

@@ -60,19 +60,19 @@ Results run(const LoraCase &c, const Operands &o) {
     Array<int64_t> keys(c.keys);
     Array<bf16> x(o.x), dy(o.dy), y(o.y.size()), before(o.y), bias(o.bias), dx(o.x.size());
     Array<bf16> low_rank((size_t)c.plan.low_rank_elements);
-    Array<char> workspace((size_t)c.plan.workspace_bytes), next((size_t)c.plan.fetch_bytes);
+    Array<char> workspace((size_t)c.plan.workspace_bytes);
     for (size_t i = 0; i < c.terms.size(); i++) {
         c.device_gradient_a[i]->write(c.gradient_a[i]);
         c.device_gradient_b[i]->write(c.gradient_b[i]);
     }
     y.poison();
     const plora_term *terms = c.device_terms->data();
-    CHECK_PLORA(plora_lora_shrink(&c.plan, tiles.data(), terms, keys.data(), x.data(), next.data(), low_rank.data(), workspace.data(), nullptr));
+    CHECK_PLORA(plora_lora_shrink(&c.plan, tiles.data(), terms, keys.data(), x.data(), low_rank.data(), workspace.data(), nullptr));
     CHECK_PLORA(plora_lora_expand(&c.plan, tiles.data(), terms, low_rank.data(), y.data(), o.accumulate ? before.data() : nullptr, bias.data(),
                                   nullptr));
     device_wait();
     workspace.poison();
-    CHECK_PLORA(plora_lora_gradient_b(&c.plan, tiles.data(), terms, low_rank.data(), dy.data(), next.data(), workspace.data(), nullptr));
+    CHECK_PLORA(plora_lora_gradient_b(&c.plan, tiles.data(), terms, low_rank.data(), dy.data(), workspace.data(), nullptr));
     if (o.accumulate_dx) dx.write(o.x);
     CHECK_PLORA(plora_lora_gradient_ax(&c.plan, tiles.data(), terms, keys.data(), x.data(), dx.data(), o.accumulate_dx,
                                        workspace.data(), nullptr));

@@ -354,7 +354,8 @@ public final class CudaKernels implements Kernels {
                         logSumExp.address(),
                         dY.address(),
                         dQkv.address(),
-                        workspace.ofBytes((long) batch.rows() * shape.heads() * Float.BYTES),
+                        workspace.ofBytes(
+                                Plora.attentionWorkspace(heads, rows.plans().attentionTileCount(), batch.rows())),
                         memory.stream()));
             }
         }

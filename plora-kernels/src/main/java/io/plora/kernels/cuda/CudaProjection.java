@@ -90,7 +90,6 @@ final class CudaProjection {
                 table.terms().address(),
                 rows.dropoutKeys(),
                 x.address(),
-                projection.weight().address(),
                 lowRank.address(),
                 workspace.ofBytes(plan.plan().workspaceBytes()),
                 memory.stream()));
@@ -136,7 +135,6 @@ final class CudaProjection {
                 table.terms().address(),
                 lowRank.address(),
                 dY.address(),
-                dX == null ? 0 : projection.weight().address(),
                 sums,
                 memory.stream()));
         CudaLibrary.check(Plora.loraGradientAx(

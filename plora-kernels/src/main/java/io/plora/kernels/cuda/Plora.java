@@ -410,7 +410,6 @@ final class Plora {
             @Cast("const plora_term*") long terms,
             @Cast("const int64_t*") long dropoutKeys,
             @Cast("const void*") long x,
-            @Cast("const void*") long next,
             @Cast("void*") long lowRank,
             @Cast("void*") long workspace,
             @Cast("void*") long stream);
@@ -433,7 +432,6 @@ final class Plora {
             @Cast("const plora_term*") long terms,
             @Cast("const void*") long lowRank,
             @Cast("const void*") long dY,
-            @Cast("const void*") long next,
             @Cast("void*") long workspace,
             @Cast("void*") long stream);
 
@@ -567,6 +565,9 @@ final class Plora {
             @Cast("void*") long y,
             @Cast("float*") long logSumExp,
             @Cast("void*") long stream);
+
+    @Name("plora_attention_workspace")
+    static native long attentionWorkspace(Heads heads, int count, int rows);
 
     @Name("plora_attention_backward")
     static native int attentionBackward(
