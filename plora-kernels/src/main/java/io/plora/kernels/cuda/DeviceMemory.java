@@ -4,7 +4,9 @@ import io.plora.kernels.Arena;
 import io.plora.kernels.DType;
 import io.plora.kernels.Tensor;
 import java.util.function.BooleanSupplier;
+import java.util.function.LongSupplier;
 import org.bytedeco.javacpp.Pointer;
+import org.jspecify.annotations.Nullable;
 
 /** The arena of one device and what is copied into and out of it, in the order of its stream. */
 final class DeviceMemory {
@@ -12,7 +14,7 @@ final class DeviceMemory {
     private final Pointer memory;
     private final Arena arena;
     private BooleanSupplier spare = () -> false;
-    private long recording; // the stream of a recording under way, or 0
+    private @Nullable LongSupplier recording; // tells the stream of a recording under way
     private boolean closed;
 
     /** @throws OutOfMemoryError if the device does not have so many bytes */
@@ -44,20 +46,20 @@ final class DeviceMemory {
             throw new IllegalStateException("These kernels are closed.");
         }
         long own = device.stream();
-        return recording == 0 ? own : recording;
+        return recording == null ? own : recording.getAsLong();
     }
 
-    /** What is asked of the device goes to this stream, and nothing moves between it and the host, until {@link #endRecording}. */
-    void recordOn(long stream) {
+    /** Until {@link #endRecording} each call goes to the stream that this tells, and nothing moves between host and device. */
+    void recordOn(LongSupplier stream) {
         recording = stream;
     }
 
     void endRecording() {
-        recording = 0;
+        recording = null;
     }
 
     private void requireNoRecording() {
-        if (recording != 0) {
+        if (recording != null) {
             throw new IllegalStateException("A pass that is recorded takes, copies or awaits something on its own.");
         }
     }

@@ -1,5 +1,7 @@
 package io.plora.kernels.cuda;
 
+import java.util.ArrayList;
+import java.util.List;
 import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.LongPointer;
 import org.slf4j.Logger;
@@ -7,6 +9,9 @@ import org.slf4j.LoggerFactory;
 
 /** CUDA graphs. */
 final class GraphRecorder implements Recorder {
+    /** Calls of the first graph: launching takes longer the larger a graph is, and the device is to have work meanwhile. */
+    private static final int FIRST_CALLS = 24;
+
     private static final Logger LOGGER = LoggerFactory.getLogger(GraphRecorder.class);
 
     private final DeviceMemory memory;
@@ -17,49 +22,88 @@ final class GraphRecorder implements Recorder {
 
     @Override
     public Program record(Runnable operations) {
-        try (LongPointer streamOf = new LongPointer(1)) {
-            CudaLibrary.check(Plora.recordBegin(streamOf));
-            long stream = streamOf.get();
-            boolean whole = false;
-            memory.recordOn(stream);
-            try {
-                operations.run();
-                whole = true;
-            } finally {
-                memory.endRecording();
-                if (!whole) {
-                    Plora.recordEnd(stream, null, null);
+        Recording recording = new Recording();
+        memory.recordOn(recording::stream);
+        try {
+            operations.run();
+            recording.endGraph();
+        } catch (RuntimeException | Error e) {
+            recording.discard();
+            throw e;
+        } finally {
+            memory.endRecording();
+        }
+        return recording.program();
+    }
+
+    /** Records one graph after the other. */
+    private final class Recording {
+        private final List<Long> graphs = new ArrayList<>();
+        private long stream; // of the graph that is being recorded, or 0
+        private int calls;
+        private int operations;
+
+        /** Where the next call is to go. */
+        private long stream() {
+            if (calls++ == FIRST_CALLS) {
+                endGraph();
+            }
+            if (stream == 0) {
+                try (LongPointer begun = new LongPointer(1)) {
+                    CudaLibrary.check(Plora.recordBegin(begun));
+                    stream = begun.get();
                 }
             }
-            return end(stream);
+            return stream;
+        }
+
+        private void endGraph() {
+            long ended = stream;
+            stream = 0;
+            if (ended == 0) {
+                return;
+            }
+            try (LongPointer graph = new LongPointer(1);
+                    IntPointer count = new IntPointer(1)) {
+                CudaLibrary.check(Plora.recordEnd(ended, graph, count));
+                graphs.add(graph.get());
+                operations += count.get();
+            }
+        }
+
+        private void discard() {
+            if (stream != 0) {
+                Plora.recordEnd(stream, null, null);
+            }
+            graphs.forEach(Plora::destroyProgram);
+        }
+
+        private Program program() {
+            LOGGER.debug("Recorded ({}) operations in ({}) graphs.", operations, graphs.size());
+            return new Graphs(List.copyOf(graphs));
         }
     }
 
-    private Program end(long stream) {
-        try (LongPointer program = new LongPointer(1);
-                IntPointer operations = new IntPointer(1)) {
-            CudaLibrary.check(Plora.recordEnd(stream, program, operations));
-            LOGGER.debug("Recorded ({}) operations.", operations.get());
-            return new Graph(program.get());
-        }
-    }
+    private final class Graphs implements Program {
+        private final List<Long> graphs;
 
-    private final class Graph implements Program {
-        private final long program;
-
-        private Graph(long program) {
-            this.program = program;
+        private Graphs(List<Long> graphs) {
+            this.graphs = graphs;
         }
 
         @Override
         public void launch() {
-            CudaLibrary.check(Plora.launchProgram(program, memory.stream()));
+            for (long graph : graphs) {
+                CudaLibrary.check(Plora.launchProgram(graph, memory.stream()));
+            }
         }
 
         @Override
         public void close() {
             memory.synchronize();
-            CudaLibrary.check(Plora.destroyProgram(program));
+            for (long graph : graphs) {
+                CudaLibrary.check(Plora.destroyProgram(graph));
+            }
         }
     }
 }
