@@ -1,9 +1,10 @@
 // Causal attention over ragged sequences with grouped-query heads, forward and backward (FlashAttention-2, Dao 2023).
 //
 // Scores are never stored: the forward keeps a running maximum and sum, the backward recomputes them from log-sum-exp.
-// Probabilities are rounded to bf16 for the products, sums are f32. The backward has one kernel for keys and values and one
-// for queries, each block owning what it writes: scores are computed twice, and no atomics are needed. A block of four warps
-// takes 64 rows of one head, a warp 16 of them; the other side streams through shared memory, one tile ahead.
+// Probabilities are rounded to bf16 for the products, sums are f32. The backward has blocks for keys and values and others for
+// queries, each owning what it writes: scores are computed twice, and no atomics are needed. A block of four warps takes 64 rows
+// of one head, a warp 16 of them; the other side streams through shared memory, one tile ahead. Where few blocks would have to
+// go through all query heads that share a head of keys, each takes one of them, and what they found is added up in order.
 #include <math.h>
 
 #include <algorithm>
@@ -15,6 +16,7 @@ namespace {
 
 constexpr int THREADS = 128;
 constexpr int TILE = 64;
+constexpr int FEW_BLOCKS = 64;  // fewer than half of a large device takes at once
 constexpr float LOG2E = 1.4426950408889634f;
 
 // Elements from one row of a tile to the next: swizzling needs a power of two.
@@ -198,19 +200,19 @@ __device__ void attention_tile(const Rows &r, const bf16 *qkv, bf16 *y, float *l
     store_rows<D>(y + r.output(first), r.heads.heads * D, length - first, sums, 1.0f / total[0], 1.0f / total[1]);
 }
 
-__device__ Rows rows_of(const plora_heads &heads, const plora_attention_tile *tiles, int head_count) {
+__device__ Rows rows_of(const plora_heads &heads, const plora_attention_tile *tiles, int block, int head_count) {
     Rows r;
     r.heads = heads;
-    r.head = (int)blockIdx.x % head_count;
+    r.head = block % head_count;
     r.kv_head = head_count == heads.heads ? r.head / (heads.heads / heads.kv_heads) : r.head;
-    r.tile = tiles[blockIdx.x / head_count];
+    r.tile = tiles[block / head_count];
     return r;
 }
 
 template <int D>
 __global__ void __launch_bounds__(THREADS)
     attention_kernel(plora_heads heads, const plora_attention_tile *tiles, const bf16 *qkv, bf16 *y, float *log_sum) {
-    Rows r = rows_of(heads, tiles, heads.heads);
+    Rows r = rows_of(heads, tiles, (int)blockIdx.x, heads.heads);
     wait_for_previous();
     attention_tile<D>(r, qkv, y, log_sum);
 }
@@ -236,17 +238,44 @@ __global__ void __launch_bounds__(THREADS) output_products_kernel(const bf16 *y,
     }
 }
 
-// Gradients of 64 keys and values of one head, from all queries that see them, of all heads of the group. A warp has 16 keys;
-// scores lie the other way: (keys, queries).
+struct Backward {
+    plora_heads heads;
+    const plora_attention_tile *tiles;  // of queries, then of keys
+    int count;                          // of each
+    int pieces;                         // blocks that share the queries of keys: 1, or one a head of the group
+    const bf16 *qkv;
+    const float *log_sum, *products;
+    const bf16 *dy;
+    bf16 *d_qkv;
+    float *partials;  // (tiles of keys and kv_heads, pieces, 2, 64, D): gradients of keys, then of values
+};
+
+// Writes a warp's 16 rows as they are.
 template <int D>
-__device__ void keys_tile(
-    Rows r, const bf16 *qkv, const float *log_sum, const float *products, const bf16 *dy, bf16 *d_qkv) {
+__device__ void store_partial(float *to, const float (&sums)[D / 8][4], float scale) {
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        float *row = to + (threadIdx.x / 32 * 16 + fragment_row() + half * 8) * D + fragment_column();
+#pragma unroll
+        for (int n = 0; n < D / 8; n++) *(float2 *)(row + n * 8) = {sums[n][half * 2] * scale, sums[n][half * 2 + 1] * scale};
+    }
+}
+
+// Gradients of 64 keys and values of one head, from all queries that see them, of all heads of the group or of one. A warp has 16
+// keys; scores lie the other way: (keys, queries).
+template <int D>
+__device__ void keys_tile(const Backward &b, int block) {
+    Rows r = rows_of(b.heads, b.tiles + b.count, block / b.pieces, b.heads.kv_heads);
+    const bf16 *qkv = b.qkv, *dy = b.dy;
+    const float *log_sum = b.log_sum, *products = b.products;
     constexpr int Q = step_of(D), SIZE = TILE * stride_of(D), STEP = Q * stride_of(D);
     bf16 *k_tile = (bf16 *)shared_memory(), *v_tile = k_tile + SIZE;
     bf16 *stages = v_tile + SIZE;                     // queries, then output gradients; twice
     float *per_row = (float *)(stages + 2 * 2 * STEP);  // log-sum-exp, then products; twice
     int first = r.tile.first, length = r.tile.length, group = r.heads.heads / r.heads.kv_heads;
-    int steps_of_head = divide_up(length - first, Q), steps = steps_of_head * group;
+    int steps_of_head = divide_up(length - first, Q);
+    int begin = b.pieces == 1 ? 0 : block % b.pieces * steps_of_head;
+    int steps = b.pieces == 1 ? steps_of_head * group : begin + steps_of_head;
     auto load = [&](int i) {
         if (i < steps) {
             Rows q = r;
@@ -268,9 +297,9 @@ __device__ void keys_tile(
     };
     load_rows<TILE, D>(k_tile, r.keys(qkv, first), r.width(), length - first);
     load_rows<TILE, D>(v_tile, r.values(qkv, first), r.width(), length - first);
-    load(0);
+    load(begin);
     float dk[D / 8][4] = {}, dv[D / 8][4] = {}, scale = 1.0f / sqrtf((float)D);
-    for (int i = 0; i < steps; i++) {
+    for (int i = begin; i < steps; i++) {
         copy_wait<0>();
         __syncthreads();
         load(i + 1);
@@ -295,23 +324,43 @@ __device__ void keys_tile(
         multiply_weights<Q, D>(dk, dp, q_tile);
     }
     copy_wait<0>();
-    store_rows<D>((bf16 *)r.keys(d_qkv, first), r.width(), length - first, dk, scale, scale);
-    store_rows<D>((bf16 *)r.values(d_qkv, first), r.width(), length - first, dv, 1.0f, 1.0f);
+    if (b.pieces > 1) {
+        float *to = b.partials + (int64_t)block * 2 * TILE * D;
+        store_partial<D>(to, dk, scale);
+        store_partial<D>(to + TILE * D, dv, 1.0f);
+        return;
+    }
+    store_rows<D>((bf16 *)r.keys(b.d_qkv, first), r.width(), length - first, dk, scale, scale);
+    store_rows<D>((bf16 *)r.values(b.d_qkv, first), r.width(), length - first, dv, 1.0f, 1.0f);
 }
 
+// Adds up the pieces of a head's keys and values, D / 8 blocks a tile, eight elements a thread.
 template <int D>
-__global__ void __launch_bounds__(THREADS) keys_kernel(
-    plora_heads heads, const plora_attention_tile *tiles, const bf16 *qkv, const float *log_sum, const float *products,
-    const bf16 *dy, bf16 *d_qkv) {
-    Rows r = rows_of(heads, tiles, heads.kv_heads);
+__global__ void __launch_bounds__(THREADS) add_pieces_kernel(Backward b) {
+    constexpr int BLOCKS = D / CHUNK;
+    int tile = (int)blockIdx.x / BLOCKS, at = ((int)blockIdx.x % BLOCKS * THREADS + (int)threadIdx.x) * CHUNK;
+    Rows r = rows_of(b.heads, b.tiles + b.count, tile, b.heads.kv_heads);
+    int row = r.tile.first + at / D % TILE;
     wait_for_previous();
-    keys_tile<D>(r, qkv, log_sum, products, dy, d_qkv);
+    if (row >= r.tile.length) return;
+    float sum[CHUNK] = {};
+    const float *from = b.partials + (int64_t)tile * b.pieces * 2 * TILE * D + at;
+#pragma unroll 8
+    for (int piece = 0; piece < b.pieces; piece++, from += 2 * TILE * D) {
+        float4 low = ((const float4 *)from)[0], high = ((const float4 *)from)[1];
+        float more[CHUNK] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
+#pragma unroll
+        for (int e = 0; e < CHUNK; e++) sum[e] += more[e];
+    }
+    bf16 *to = (bf16 *)(at < TILE * D ? r.keys(b.d_qkv, row) : r.values(b.d_qkv, row));
+    *(uint4 *)(to + at % D) = pack(sum);
 }
 
 // Gradients of 64 queries of one head, from all keys that they see.
 template <int D>
-__device__ void queries_tile(
-    const Rows &r, const bf16 *qkv, const float *log_sum, const float *products, const bf16 *dy, bf16 *d_qkv) {
+__device__ void queries_tile(const Backward &b, int block) {
+    Rows r = rows_of(b.heads, b.tiles, block, b.heads.heads);
+    const bf16 *qkv = b.qkv, *dy = b.dy;
     constexpr int K = step_of(D), SIZE = TILE * stride_of(D), STEP = K * stride_of(D);
     bf16 *q_tile = (bf16 *)shared_memory(), *dy_tile = q_tile + SIZE;
     bf16 *stages = dy_tile + SIZE;  // keys, then values; twice
@@ -333,8 +382,8 @@ __device__ void queries_tile(
 #pragma unroll
     for (int half = 0; half < 2; half++) {
         int row = min(query + half * 8, length - 1);
-        row_log_sum[half] = log_sum[r.row(row) * r.heads.heads + r.head];
-        row_products[half] = products[r.row(row) * r.heads.heads + r.head];
+        row_log_sum[half] = b.log_sum[r.row(row) * r.heads.heads + r.head];
+        row_products[half] = b.products[r.row(row) * r.heads.heads + r.head];
     }
     float dq[D / 8][4] = {}, scale = 1.0f / sqrtf((float)D);
     for (int i = 0; i < steps; i++) {
@@ -359,16 +408,19 @@ __device__ void queries_tile(
         multiply_weights<K, D>(dq, dp, k_tile);
     }
     copy_wait<0>();
-    store_rows<D>((bf16 *)r.queries(d_qkv, first), r.width(), length - first, dq, scale, scale);
+    store_rows<D>((bf16 *)r.queries(b.d_qkv, first), r.width(), length - first, dq, scale, scale);
 }
 
+// The first blocks take keys, the others queries.
 template <int D>
-__global__ void __launch_bounds__(THREADS) queries_kernel(
-    plora_heads heads, const plora_attention_tile *tiles, const bf16 *qkv, const float *log_sum, const float *products,
-    const bf16 *dy, bf16 *d_qkv) {
-    Rows r = rows_of(heads, tiles, heads.heads);
+__global__ void __launch_bounds__(THREADS) attention_backward_kernel(Backward b) {
+    int block = (int)blockIdx.x, keys = b.count * b.heads.kv_heads * b.pieces;
     wait_for_previous();
-    queries_tile<D>(r, qkv, log_sum, products, dy, d_qkv);
+    if (block < keys) {
+        keys_tile<D>(b, block);
+    } else {
+        queries_tile<D>(b, block - keys);
+    }
 }
 
 // ---- launches ----
@@ -382,14 +434,20 @@ int forward(
 }
 
 template <int D>
-int backward(
-    const plora_heads &heads, const plora_attention_tile *tiles, int count, const bf16 *qkv, const float *log_sum,
-    const float *products, const bf16 *dy, bf16 *d_qkv, void *stream) {
+int backward(const Backward &b, void *stream) {
     int shared = (2 * TILE + 4 * step_of(D)) * stride_of(D) * 2 + 4 * step_of(D) * (int)sizeof(float);
-    PLORA_TRY(launch(keys_kernel<D>, count * heads.kv_heads, THREADS, shared, stream, heads, tiles + count, qkv, log_sum,
-                     products, dy, d_qkv));
-    return launch(queries_kernel<D>, count * heads.heads, THREADS, shared, stream, heads, tiles, qkv, log_sum, products, dy,
-                  d_qkv);
+    int tiles = b.count * b.heads.kv_heads;
+    PLORA_TRY(launch(attention_backward_kernel<D>, tiles * b.pieces + b.count * b.heads.heads, THREADS, shared, stream, b));
+    return b.pieces == 1 ? PLORA_OK : launch(add_pieces_kernel<D>, tiles * D / CHUNK, THREADS, 0, stream, b);
+}
+
+// Blocks that share the queries of one tile of keys.
+int pieces_of(const plora_heads &heads, int count) {
+    return count * heads.kv_heads <= FEW_BLOCKS ? heads.heads / heads.kv_heads : 1;
+}
+
+int64_t products_bytes(const plora_heads &heads, int rows) {
+    return divide_up<int64_t>((int64_t)rows * heads.heads * (int64_t)sizeof(float), 256) * 256;
 }
 
 int check(const plora_heads &heads) {
@@ -434,13 +492,20 @@ int plora_attention(
     return run(*heads, tiles, count, (const bf16 *)qkv, (bf16 *)y, log_sum, stream);
 }
 
+int64_t plora_attention_workspace(const plora_heads *heads, int32_t count, int32_t rows) {
+    int pieces = pieces_of(*heads, count);
+    int64_t partials = (int64_t)count * heads->kv_heads * pieces * 2 * TILE * heads->head_size * (int64_t)sizeof(float);
+    return products_bytes(*heads, rows) + (pieces > 1 ? partials : 0);
+}
+
 int plora_attention_backward(
     const plora_heads *heads, const plora_attention_tile *tiles, int32_t count, int32_t rows, const void *qkv, const void *y,
     const float *log_sum, const void *dy, void *d_qkv, void *workspace, void *stream) {
     PLORA_TRY(check(*heads));
-    float *products = (float *)workspace;
+    float *products = (float *)workspace, *partials = (float *)((char *)workspace + products_bytes(*heads, rows));
     PLORA_TRY(launch(output_products_kernel, rows, THREADS, 0, stream, (const bf16 *)y, (const bf16 *)dy, products,
                      heads->heads, heads->head_size));
     auto run = heads->head_size == 32 ? backward<32> : heads->head_size == 64 ? backward<64> : heads->head_size == 96 ? backward<96> : backward<128>;
-    return run(*heads, tiles, count, (const bf16 *)qkv, log_sum, products, (const bf16 *)dy, (bf16 *)d_qkv, stream);
+    return run({*heads, tiles, count, pieces_of(*heads, count), (const bf16 *)qkv, log_sum, products, (const bf16 *)dy,
+                (bf16 *)d_qkv, partials}, stream);
 }

@@ -8,6 +8,8 @@
 #include <cuda_runtime.h>
 #include <stdint.h>
 
+#include <unordered_map>
+
 #include "status.h"
 
 #ifdef PLORA_EMULATE
@@ -95,6 +97,9 @@ __device__ inline void wait_for_previous_first() {
     asm volatile("griddepcontrol.launch_dependents;");
 #endif
 }
+
+// Fetches a line to the L2 cache. What is written there meanwhile is seen all the same, so it may be done before waiting.
+__device__ inline void prefetch(const void *global) { asm volatile("prefetch.global.L2 [%0];" ::"l"(global)); }
 
 // Adds two neighbours, aligned to eight bytes, without waiting for what is there.
 __device__ inline void add_pair(float *to, float low, float high) {
@@ -293,16 +298,47 @@ inline int follows_one(cudaStream_t stream, bool &one) {
     return PLORA_OK;
 }
 
+// What this thread knows of its device, so that a launch need not ask.
+struct Device {
+    int number = -1;
+    int major;                                      // of its compute capability
+    std::unordered_map<const void *, int> granted;  // bytes of dynamic shared memory that kernels have been allowed
+};
+
+inline int current_device(Device *&device) {
+    static thread_local Device known;
+    int number;
+    PLORA_CHECK(cudaGetDevice(&number));
+    if (number != known.number) {
+        known.granted.clear();
+        PLORA_CHECK(cudaDeviceGetAttribute(&known.major, cudaDevAttrComputeCapabilityMajor, number));
+        known.number = number;
+    }
+    device = &known;
+    return PLORA_OK;
+}
+
+constexpr int GRANTED_SHARED = 48 * 1024;  // bytes of shared memory that every kernel may have
+
+inline int grant_shared(Device &device, const void *kernel, int shared) {
+    if (shared <= GRANTED_SHARED) return PLORA_OK;
+    int &granted = device.granted[kernel];
+    if (shared > granted) {
+        PLORA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared));
+        granted = shared;
+    }
+    return PLORA_OK;
+}
+
 // Launches unless there are no blocks. On sm_90 and newer a kernel may start while the one before it drains.
 template <typename... Parameters, typename... Arguments>
 int launch(void (*kernel)(Parameters...), int blocks, int threads, int shared, void *stream, Arguments... arguments) {
     if (blocks == 0) return PLORA_OK;
-    int device, major;
+    Device *device;
     bool one = true;
     PLORA_TRY(follows_one((cudaStream_t)stream, one));
-    PLORA_CHECK(cudaGetDevice(&device));
-    PLORA_CHECK(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
-    PLORA_CHECK(cudaFuncSetAttribute((const void *)kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared));
+    PLORA_TRY(current_device(device));
+    PLORA_TRY(grant_shared(*device, (const void *)kernel, shared));
     cudaLaunchAttribute overlap;
     overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
     overlap.val.programmaticStreamSerializationAllowed = 1;
@@ -312,7 +348,7 @@ int launch(void (*kernel)(Parameters...), int blocks, int threads, int shared, v
     configuration.dynamicSmemBytes = (size_t)shared;
     configuration.stream = (cudaStream_t)stream;
     configuration.attrs = &overlap;
-    configuration.numAttrs = major >= 9 && one ? 1 : 0;
+    configuration.numAttrs = device->major >= 9 && one ? 1 : 0;
     PLORA_CHECK(cudaLaunchKernelEx(&configuration, kernel, static_cast<Parameters>(arguments)...));
     return PLORA_OK;
 }

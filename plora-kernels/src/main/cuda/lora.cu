@@ -84,6 +84,21 @@ __device__ void expand_load(const plora_tile &t, const Piece &piece, bf16 *opera
     }
 }
 
+// Fetches what the tile's first step reads of the operand, and of what is added to the results, while others are at work.
+template <int K, bool TO_X>
+__device__ void expand_prefetch(const LoraArguments &g, const plora_tile &t, const Piece &piece) {
+    constexpr int LINE = 64;  // elements
+    int columns = min(t.columns, EXPAND_COLUMNS);
+    int row = (int)threadIdx.x / (EXPAND_COLUMNS / LINE), column = (int)threadIdx.x % (EXPAND_COLUMNS / LINE) * LINE;
+    if (TO_X) {
+        if (row < piece.valid && column < columns) prefetch(piece.operand + (int64_t)row * piece.operand_stride + t.column + column);
+    } else if ((int)threadIdx.x < columns && piece.valid > 0) {
+        prefetch(piece.operand + (int64_t)(t.column - t.part_column + (int)threadIdx.x) * piece.operand_stride);
+    }
+    int width = TO_X ? g.inputs : g.outputs;
+    if (g.add != nullptr && row < t.rows && column < columns) prefetch(g.add + (int64_t)(t.row + row) * width + t.column + column);
+}
+
 template <int K, bool TO_X>
 __device__ void expand_multiply(float (&sums)[8][4], bf16 *s_tile, bf16 *operand_tile, int ranks) {
     int warp = threadIdx.x / 32;
@@ -137,13 +152,13 @@ __device__ inline float2 pair_at(const bf16 *p) {
     return {__uint_as_float(pair << 16), __uint_as_float(pair & 0xffff0000u)};
 }
 
-// What lies under two neighbouring results: the bias, and what is there already where the result is added to it.
+// What is added to two neighbouring results.
 __device__ inline float2 below(const LoraArguments &g, const plora_tile &t, int row, int column, int width) {
     float2 sum = {0.0f, 0.0f};
     if (row < t.rows && column < t.column + t.columns) {
         if (g.bias != nullptr) sum = pair_at(g.bias + column);
-        if (g.accumulate) {
-            float2 old = pair_at(g.out + (int64_t)(t.row + row) * width + column);
+        if (g.add != nullptr) {
+            float2 old = pair_at(g.add + (int64_t)(t.row + row) * width + column);
             sum = {sum.x + old.x, sum.y + old.y};
         }
     }
@@ -155,7 +170,7 @@ template <bool TO_X>
 __device__ void expand_store(const LoraArguments &g, const plora_tile &t, float (&sums)[8][4], int column) {
     int warp = threadIdx.x / 32;
     int width = TO_X ? g.inputs : g.outputs;
-    bool alone = g.bias == nullptr && !g.accumulate;
+    bool alone = g.bias == nullptr && g.add == nullptr;
 #pragma unroll
     for (int half = 0; half < 2; half++) {
         int row = warp % 4 * 16 + fragment_row() + half * 8;
@@ -197,6 +212,7 @@ __device__ void expand_tile(const LoraArguments &g, const plora_tile &t) {
         }
         copy_commit();
     };
+    expand_prefetch<K, TO_X>(g, t, pieces[0]);
     wait_for_previous();
     for (int step = 0; step < STAGES - 1; step++) load(step);
     float sums[8][4] = {};
@@ -495,6 +511,7 @@ __device__ void gradient_b_tile(const LoraArguments &g, const plora_tile &t) {
     bf16 *s_tile = (bf16 *)shared_memory();
     bf16 *stages = s_tile + GROUPS * R * N;
     const plora_term term = adapter_terms(g, t)[t.part];
+    gradient_b_prefetch(g, t, term);
     wait_for_previous_first();
     int row0 = 0;
     do {  // once for a segment without rows, to overwrite its gradient with zeros
@@ -609,7 +626,7 @@ int expand_mixed(
     LoraArguments g = lora_arguments(plan, tiles + plan->first[PLORA_MIXED_EXPAND], terms, nullptr, nullptr);
     g.low_rank = (bf16 *)low_rank;
     g.out = (bf16 *)y;
-    g.accumulate = 1;
+    g.add = g.out;
     return launch_expand(plan, g, PLORA_MIXED_EXPAND, stream);
 }
 
@@ -619,7 +636,7 @@ int gradient_a_behind(
     LoraArguments g = lora_arguments(plan, tiles, terms, nullptr, workspace);
     g.x = (const bf16 *)x;
     g.out = (bf16 *)dx;
-    g.accumulate = 1;
+    g.add = g.out;
     g.behind = plan->rows > 0;
     PLORA_TRY(launch_gradient_a_hopper(plan, g, stream));
     return launch_gradient_ax(plan, g, false, PLORA_MIXED_GRADIENT_X, stream);
@@ -633,12 +650,12 @@ using namespace plora;
 
 int plora_lora_expand(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *low_rank, void *y,
-    const void *bias, int32_t accumulate, void *stream) {
+    const void *add, const void *bias, void *stream) {
     LoraArguments g = lora_arguments(plan, tiles + plan->first[PLORA_EXPAND], terms, nullptr, nullptr);
     g.low_rank = (bf16 *)low_rank;
     g.out = (bf16 *)y;
+    g.add = (const bf16 *)add;
     g.bias = (const bf16 *)bias;
-    g.accumulate = accumulate;
     return launch_expand(plan, g, PLORA_EXPAND, stream);
 }
 
@@ -658,6 +675,6 @@ int plora_lora_gradient_ax(
     LoraArguments g = lora_arguments(plan, tiles, terms, dropout_keys, workspace);
     g.x = (const bf16 *)x;
     g.out = (bf16 *)dx;
-    g.accumulate = accumulate;
+    g.add = accumulate ? g.out : nullptr;
     return launch_gradient_ax(plan, g, true, PLORA_GRADIENT_X, stream);
 }

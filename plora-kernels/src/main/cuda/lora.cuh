@@ -13,10 +13,10 @@ struct LoraArguments {
     const bf16 *dy;           // (T, outputs)
     bf16 *low_rank;           // S; forward writes it
     bf16 *low_rank_gradient;  // dS
-    bf16 *out;                // y or dx; `accumulate`: added to
+    bf16 *out;                // y or dx
+    const bf16 *add;          // what is added to it, of the same shape, or null
     const bf16 *bias;         // (outputs) or null
     float *partials;
-    int accumulate;
     int behind;  // gradient a: whether it may start while the kernel before it runs, which has waited for what is needed
     int parts;
     int inputs;
@@ -93,6 +93,17 @@ __device__ void gradient_b_load_s(const LoraArguments &g, const plora_tile &t, b
     copy_tile_async<R, N, THREADS>(s_tile, s, t.stride, [&](int row, int chunk) {
         return row < rows && chunk * CHUNK < t.ranks ? 16 : 0;
     });
+}
+
+// Fetches S and what the first step reads of B while others are at work.
+__device__ inline void gradient_b_prefetch(const LoraArguments &g, const plora_tile &t, const plora_term &term) {
+    constexpr int C = GRADIENT_B_COLUMNS;
+    int i = threadIdx.x;
+    if (i < C) {
+        if (i < t.columns) prefetch((const bf16 *)term.b + (int64_t)(t.column - t.part_column + i) * term.b_stride + t.part_rank);
+    } else if (i - C < t.rows) {
+        prefetch(g.low_rank + t.low_rank + t.rank + (int64_t)(i - C) * t.stride);
+    }
 }
 
 // dY and B of one step.

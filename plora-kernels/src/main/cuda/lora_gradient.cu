@@ -96,6 +96,7 @@ __device__ void gradient_b_tile(const LoraArguments &g, const plora_tile &t) {
     bf16 *stages = s_tile + GROUPS * R * N;
     const plora_term term = adapter_terms(g, t)[t.part];
     int s_row = R == 128 ? warpgroup() * 64 : 0, s_column = R == 128 ? 0 : warpgroup() * S_COLUMNS;
+    gradient_b_prefetch(g, t, term);
     wait_for_previous_first();
     int row0 = 0;
     do {  // once for a segment without rows, to overwrite its gradient with zeros

@@ -36,8 +36,8 @@ struct Arguments {
     const plora_term *terms;   // (adapters, parts)
     const bf16 *low_rank;      // S or dS
     bf16 *out;                 // (rows, columns)
+    const bf16 *add;           // (rows, columns), added to the result, or null
     const bf16 *bias;          // (columns) or null
-    int accumulate;            // whether results are added to what is there
     int parts;
     int rows;
     int depth;    // of the frozen product
@@ -367,8 +367,8 @@ __device__ void store(const Arguments &g, bf16 *staged, float (&sums)[128], int 
         for (int i = 0; i < STORE_ROWS; i += 4) {
             uint4 result = *(const uint4 *)chunk_at<STORE_COLUMNS>(tile, to_row + i, to_chunk);
             if (row + i >= g.rows || column >= g.columns) continue;
-            uint4 *out = (uint4 *)(g.out + (int64_t)(row + i) * g.columns + column);
-            *out = g.accumulate ? sum(result, *out) : result;
+            int64_t at = (int64_t)(row + i) * g.columns + column;
+            *(uint4 *)(g.out + at) = g.add != nullptr ? sum(result, *(const uint4 *)(g.add + at)) : result;
         }
     }
     __syncwarp();
@@ -518,13 +518,13 @@ using namespace plora;
 
 int plora_lora_linear(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
-    const void *w, void *y, const void *bias, int32_t accumulate, void *low_rank, void *workspace, void *stream) {
+    const void *w, void *y, const void *add, const void *bias, void *low_rank, void *workspace, void *stream) {
     PLORA_TRY(plora_lora_shrink(plan, tiles, terms, dropout_keys, x, low_rank, workspace, stream));
     Arguments g = arguments(plan, tiles, terms);
     g.low_rank = (const bf16 *)low_rank;
     g.out = (bf16 *)y;
+    g.add = (const bf16 *)add;
     g.bias = (const bf16 *)bias;
-    g.accumulate = accumulate;
     g.depth = plan->inputs;
     g.columns = plan->outputs;
     g.extra = plan->linear_steps;

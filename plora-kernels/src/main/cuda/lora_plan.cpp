@@ -93,7 +93,7 @@ struct Planner {
     }
 
     void reduce(int list, const plora_tile &whole, int splits) {
-        int step = std::max(1, REDUCE_ELEMENTS / whole.ranks);
+        int step = std::max(1, (splits > REDUCE_SPLITS ? REDUCE_WARP : REDUCE_ELEMENTS) / whole.ranks);
         for (int row = 0; row < whole.rows; row += step) {
             plora_tile t = whole;
             t.row += row;
@@ -324,10 +324,12 @@ struct Planner {
     }
 
     // Whether the frozen product in the same kernel is faster: where its tiles, two of which go to a cluster, keep half of the
-    // device busy, and few rows get their low-rank terms afterwards. (Measured on an H100.)
+    // device busy, few rows get their low-rank terms afterwards, and there are more of them than one cluster takes. (Measured on an
+    // H100.)
     bool linear_pays(int columns) const {
         int64_t clusters = (int64_t)divide_up(all_rows(), 2 * LINEAR_ROWS) * divide_up(columns, LINEAR_COLUMNS);
-        return device.compute_capability == 90 && clusters * 4 >= device.multiprocessors && mixed_rows * 4 <= all_rows();
+        return device.compute_capability == 90 && clusters * 4 >= device.multiprocessors && mixed_rows * 4 <= all_rows()
+            && all_rows() >= LINEAR_FEWEST_ROWS;
     }
 
     // Steps over the low-rank columns that a tile of the last block needs for output columns from .. to - 1.

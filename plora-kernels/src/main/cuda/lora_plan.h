@@ -30,11 +30,14 @@ constexpr int GRADIENT_B_RANKS = 64;
 constexpr int LINEAR_ROWS = 128;     // of a block of plora_lora_linear, two halves of ROWS
 constexpr int LINEAR_COLUMNS = 256;  // of a tile
 constexpr int LINEAR_DEPTH = 64;     // of a step of a sum
+constexpr int LINEAR_FEWEST_ROWS = 2 * LINEAR_ROWS + 1;  // with fewer, a tile of a cluster's two blocks is mostly empty
 constexpr int SLICE_RANKS = 16;
 constexpr int STEP_SLICES = 2;       // of a step over low-rank columns: as many as are loaded while a few steps of others pass
 constexpr int MIXED_COLUMNS = 4 * EXPAND_COLUMNS;
 
 constexpr int REDUCE_ELEMENTS = 1024;  // of a tile, one quad a thread
+constexpr int REDUCE_SPLITS = 8;       // with more of them, each warp adds up some
+constexpr int REDUCE_WARP = 128;       // elements of a tile then, one quad a lane
 
 constexpr int pad_rank(int rank) { return (rank + 7) / 8 * 8; }
 

@@ -31,6 +31,15 @@ __device__ void shrink_load_a(const plora_tile &t, const ShrinkColumn *low_rank_
     });
 }
 
+// Fetches what the first steps read of A while others are at work.
+__device__ void shrink_prefetch(const plora_tile &t, const ShrinkColumn *low_rank_columns) {
+    for (int i = threadIdx.x; i < t.ranks * (SHRINK_STAGES - 1); i += SHRINK_THREADS) {
+        int column = t.column + shrink_column(t, i / t.ranks);
+        const bf16 *a_row = low_rank_columns[i % t.ranks].a;
+        if (a_row != nullptr && column < t.column + t.columns) prefetch(a_row + column);
+    }
+}
+
 template <int N>
 __device__ void shrink_multiply(float (&sums)[N / 8][4], bf16 *x_tile, bf16 *a_tile) {
     int slab = threadIdx.x / 32 * 16;
@@ -93,6 +102,7 @@ __device__ void shrink_tile(const LoraArguments &g, const plora_tile &t) {
         copy_commit();
     };
     __syncthreads();
+    shrink_prefetch(t, low_rank_columns);
     wait_for_previous_first();
     for (int step = 0; step < SHRINK_STAGES - 1; step++) load(step);
     for (int step = 0; step < steps; step++) {
@@ -122,31 +132,50 @@ __global__ void __launch_bounds__(SHRINK_THREADS, 4) shrink_kernel(LoraArguments
     }
 }
 
-// Adds the partial sums of S or dS in order.
+__device__ inline void add(float4 &sum, const float4 &more) {
+    sum = {sum.x + more.x, sum.y + more.y, sum.z + more.z, sum.w + more.w};
+}
+
+// Partial sums first .. end - 1 of four neighbours, in order.
+__device__ inline float4 add_splits(const float *from, int64_t stride, int first, int end) {
+    float4 sum = {0.0f, 0.0f, 0.0f, 0.0f};
+#pragma unroll 8
+    for (int split = first; split < end; split++) add(sum, *(const float4 *)(from + split * stride));
+    return sum;
+}
+
+// Adds the partial sums of S or dS in a fixed order: one after the other, or where there are many, first those of each warp.
 __global__ void __launch_bounds__(THREADS) reduce_kernel(const plora_tile *tiles, const float *partials, bf16 *low_rank) {
+    constexpr int WARPS = THREADS / 32;
     const plora_tile t = tiles[blockIdx.x];
     wait_for_previous();
-    int quads = t.ranks / 4;
-    for (int i = threadIdx.x; i < t.rows * quads; i += THREADS) {
-        int row = i / quads;
-        int column = i % quads * 4;
-        const float *from = partials + t.partial + (int64_t)row * t.ranks + column;
-        float4 sum = *(const float4 *)from;
-#pragma unroll 8
-        for (int split = 1; split < t.splits; split++) {
-            float4 more = *(const float4 *)(from + split * t.split_stride);
-            sum = {sum.x + more.x, sum.y + more.y, sum.z + more.z, sum.w + more.w};
-        }
-        uint2 pair = {pack(sum.x, sum.y), pack(sum.z, sum.w)};
-        *(uint2 *)(low_rank + t.low_rank + (int64_t)row * t.stride + t.rank + column) = pair;
+    bool by_warps = t.splits > REDUCE_SPLITS;
+    int quads = t.ranks / 4, warp = (int)threadIdx.x / 32;
+    int i = by_warps ? (int)threadIdx.x % 32 : (int)threadIdx.x;
+    int row = i / quads, column = i % quads * 4;
+    bool valid = row < t.rows;
+    const float *from = partials + t.partial + (int64_t)row * t.ranks + column;
+    float4 sum = {0.0f, 0.0f, 0.0f, 0.0f};
+    if (!by_warps) {
+        if (valid) sum = add_splits(from, t.split_stride, 0, t.splits);
+    } else {
+        float4 *of_warps = (float4 *)shared_memory();
+        int share = divide_up(t.splits, WARPS), first = warp * share;
+        if (valid) of_warps[threadIdx.x] = add_splits(from, t.split_stride, first, min(first + share, t.splits));
+        __syncthreads();
+        valid = valid && warp == 0;
+        for (int w = 0; w < WARPS && valid; w++) add(sum, of_warps[w * 32 + i]);
     }
+    if (!valid) return;
+    uint2 pair = {pack(sum.x, sum.y), pack(sum.z, sum.w)};
+    *(uint2 *)(low_rank + t.low_rank + (int64_t)row * t.stride + t.rank + column) = pair;
 }
 
 }  // namespace
 
 int launch_reduce(
     const plora_lora_plan *plan, const plora_tile *tiles, int list, const float *partials, bf16 *low_rank, void *stream) {
-    return launch(reduce_kernel, plan->count[list], THREADS, 0, stream, tiles + plan->first[list], partials, low_rank);
+    return launch(reduce_kernel, plan->count[list], THREADS, THREADS * (int)sizeof(float4), stream, tiles + plan->first[list], partials, low_rank);
 }
 
 }  // namespace plora

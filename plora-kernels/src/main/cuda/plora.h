@@ -52,6 +52,35 @@ int plora_copy(void *to, const void *from, int64_t bytes, void *stream);
 /* Waits for all that the stream holds. */
 int plora_synchronize(void *stream);
 
+/* ---- programs: work that is recorded once and done again as one piece ---- */
+
+/* From now on what this thread enqueues on the stream given back is recorded, and nothing of it done. */
+int plora_record_begin(void **stream);
+
+/*
+ * Ends a recording; its stream goes. Also to be called where something failed meanwhile.
+ *
+ * program: what to launch, or null to discard what was recorded; operations: how many were recorded
+ */
+int plora_record_end(void *stream, void **program, int32_t *operations);
+
+int plora_program_launch(void *program, void *stream);
+
+/* After all launches of the program have ended. */
+int plora_program_destroy(void *program);
+
+/* ---- time ---- */
+
+int plora_event_create(void **event);
+
+/* The event takes place when all that the stream holds is done. */
+int plora_event_record(void *event, void *stream);
+
+/* Time between two events; waits for the second. */
+int plora_event_elapsed(void *start, void *end, float *milliseconds);
+
+int plora_event_destroy(void *event);
+
 /* ---- pointwise and by row; H is a multiple of 8 ---- */
 
 /* f32 to bf16, rounded to nearest; size a multiple of 8. */
@@ -209,10 +238,10 @@ int plora_lora_shrink(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
     void *low_rank, void *workspace, void *stream);
 
-/* y (+)= bias + low_rank b^T. One launch. bias: bf16 (outputs), or null; accumulate: whether the result is added to y */
+/* y = add + bias + low_rank b^T. One launch. add: bf16 (T, outputs), y itself too, or null; bias: bf16 (outputs), or null */
 int plora_lora_expand(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *low_rank, void *y,
-    const void *bias, int32_t accumulate, void *stream);
+    const void *add, const void *bias, void *stream);
 
 /* Gradients of all b, added to or overwritten as the plan says; leaves low_rank's gradient in the workspace. Two launches. */
 int plora_lora_gradient_b(
@@ -230,11 +259,11 @@ int plora_lora_gradient_ax(
  * faster than the calls above. w: bf16 (outputs, inputs)
  */
 
-/* y (+)= x w^T + bias + low_rank b^T, low_rank = scale drop(x) a^T. Three launches, and one where several adapters share blocks of
- * 64 rows. */
+/* y = add + x w^T + bias + low_rank b^T, low_rank = scale drop(x) a^T. Three launches, and one where several adapters share blocks
+ * of 64 rows. add, bias: as for expand */
 int plora_lora_linear(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
-    const void *w, void *y, const void *bias, int32_t accumulate, void *low_rank, void *workspace, void *stream);
+    const void *w, void *y, const void *add, const void *bias, void *low_rank, void *workspace, void *stream);
 
 /* dx = dy w + gradient of low_rank a, and gradients of all a and b; not with dropout. Four launches, and one likewise. */
 int plora_lora_linear_backward(
@@ -321,7 +350,10 @@ int plora_attention(
     const plora_heads *heads, const plora_attention_tile *tiles, int32_t count, const void *qkv, void *y, float *log_sum,
     void *stream);
 
-/* Overwrites d_qkv. workspace: f32 (T, heads). Three launches. */
+/* Bytes of workspace for the backward of `rows` rows in `count` tiles. */
+int64_t plora_attention_workspace(const plora_heads *heads, int32_t count, int32_t rows);
+
+/* Overwrites d_qkv. Two launches, or three where there are few tiles. */
 int plora_attention_backward(
     const plora_heads *heads, const plora_attention_tile *tiles, int32_t count, int32_t rows, const void *qkv, const void *y,
     const float *log_sum, const void *dy, void *d_qkv, void *workspace, void *stream);

@@ -9,14 +9,17 @@ namespace plora {
 namespace {
 
 constexpr int THREADS = 256;
-constexpr int ROW_THREADS = 128;  // of a kernel with one block a row
+constexpr int ROW_THREADS = 128;   // of a kernel with one block a row
+constexpr int WIDE_THREADS = 512;  // of one with a sum, where rows are too few to hide that a thread waits for itself
+constexpr int FEW_ROWS = 256;
 
 __device__ inline void load(float (&f)[8], const bf16 *p) { unpack(*(const uint4 *)p, f); }
 
 // Sum over a block, in every thread.
-__device__ float row_sum(float value) { return block_sum<ROW_THREADS>(value, (float *)shared_memory()); }
+template <int THREAD_COUNT>
+__device__ float row_sum(float value) { return block_sum<THREAD_COUNT>(value, (float *)shared_memory()); }
 
-constexpr int ROW_SUM_SHARED = ROW_THREADS / 32 * (int)sizeof(float);
+constexpr int row_sum_shared(int threads) { return threads / 32 * (int)sizeof(float); }
 
 __global__ void __launch_bounds__(THREADS) to_bf16_kernel(const float *from, bf16 *to, int64_t chunks) {
     wait_for_previous();
@@ -44,43 +47,54 @@ __global__ void __launch_bounds__(ROW_THREADS) embed_kernel(const bf16 *table, c
     for (int i = threadIdx.x; i < hidden / CHUNK; i += ROW_THREADS) to[i] = from[i];
 }
 
-__global__ void __launch_bounds__(ROW_THREADS)
+template <int ROW>
+__global__ void __launch_bounds__(ROW)
     rms_norm_kernel(const bf16 *x, const bf16 *weight, float epsilon, bf16 *y, float *inverse_rms, int hidden) {
-    wait_for_previous();
     int64_t row = (int64_t)blockIdx.x * hidden;
-    float squares = 0.0f, f[8], w[8];
-    for (int i = threadIdx.x * CHUNK; i < hidden; i += ROW_THREADS * CHUNK) {
+    int mine = threadIdx.x * CHUNK;
+    float squares = 0.0f, first[8], f[8], w[8];
+    if (mine < hidden) load(w, weight + mine);  // weights are there
+    wait_for_previous();
+    for (int i = mine; i < hidden; i += ROW * CHUNK) {
         load(f, x + row + i);
 #pragma unroll
-        for (int e = 0; e < 8; e++) squares += f[e] * f[e];
+        for (int e = 0; e < 8; e++) {
+            squares += f[e] * f[e];
+            if (i == mine) first[e] = f[e];
+        }
     }
-    float inverse = 1.0f / sqrtf(row_sum(squares) / hidden + epsilon);
+    float inverse = 1.0f / sqrtf(row_sum<ROW>(squares) / hidden + epsilon);
     if (threadIdx.x == 0) inverse_rms[blockIdx.x] = inverse;
-    for (int i = threadIdx.x * CHUNK; i < hidden; i += ROW_THREADS * CHUNK) {
-        load(f, x + row + i);
-        load(w, weight + i);
+    for (int i = mine; i < hidden; i += ROW * CHUNK) {
+        if (i > mine) {
+            load(first, x + row + i);
+            load(w, weight + i);
+        }
 #pragma unroll
-        for (int e = 0; e < 8; e++) f[e] *= w[e] * inverse;
-        *(uint4 *)(y + row + i) = pack(f);
+        for (int e = 0; e < 8; e++) first[e] *= w[e] * inverse;
+        *(uint4 *)(y + row + i) = pack(first);
     }
 }
 
 // With n = x / rms and g = weight dy: dx += (g - n mean(g n)) / rms.
-__global__ void __launch_bounds__(ROW_THREADS) rms_norm_backward_kernel(
+template <int ROW>
+__global__ void __launch_bounds__(ROW) rms_norm_backward_kernel(
     const bf16 *x, const bf16 *weight, const float *inverse_rms, const bf16 *dy, bf16 *dx, int hidden) {
-    wait_for_previous();
     int64_t row = (int64_t)blockIdx.x * hidden;
+    int mine = threadIdx.x * CHUNK;
+    if (mine < hidden) prefetch(x + row + mine), prefetch(dx + row + mine), prefetch(weight + mine);
+    wait_for_previous();
     float inverse = inverse_rms[blockIdx.x];
     float sum = 0.0f, f[8], w[8], d[8], g[8];
-    for (int i = threadIdx.x * CHUNK; i < hidden; i += ROW_THREADS * CHUNK) {
+    for (int i = mine; i < hidden; i += ROW * CHUNK) {
         load(f, x + row + i);
         load(w, weight + i);
         load(d, dy + row + i);
 #pragma unroll
         for (int e = 0; e < 8; e++) sum += w[e] * d[e] * f[e];
     }
-    float mean = row_sum(sum) * inverse / hidden;
-    for (int i = threadIdx.x * CHUNK; i < hidden; i += ROW_THREADS * CHUNK) {
+    float mean = row_sum<ROW>(sum) * inverse / hidden;
+    for (int i = mine; i < hidden; i += ROW * CHUNK) {
         load(f, x + row + i);
         load(w, weight + i);
         load(d, dy + row + i);
@@ -155,6 +169,8 @@ __global__ void __launch_bounds__(ROW_THREADS)
     }
 }
 
+int row_threads(int rows) { return rows <= FEW_ROWS ? WIDE_THREADS : ROW_THREADS; }
+
 int blocks_for(int64_t items) { return (int)divide_up<int64_t>(items, THREADS); }
 
 }  // namespace
@@ -182,16 +198,20 @@ int plora_embed(const void *table, const int32_t *tokens, void *y, int32_t rows,
 int plora_rms_norm(
     const void *x, const void *weight, float epsilon, void *y, float *inverse_rms, int32_t rows, int32_t hidden, void *stream) {
     PLORA_REQUIRE(hidden % CHUNK == 0, "hidden (%d) must be a multiple of 8.", hidden);
-    return launch(rms_norm_kernel, rows, ROW_THREADS, ROW_SUM_SHARED, stream, (const bf16 *)x, (const bf16 *)weight, epsilon,
-                  (bf16 *)y, inverse_rms, hidden);
+    int threads = row_threads(rows);
+    auto kernel = threads == WIDE_THREADS ? rms_norm_kernel<WIDE_THREADS> : rms_norm_kernel<ROW_THREADS>;
+    return launch(kernel, rows, threads, row_sum_shared(threads), stream, (const bf16 *)x, (const bf16 *)weight, epsilon, (bf16 *)y,
+                  inverse_rms, hidden);
 }
 
 int plora_rms_norm_backward(
     const void *x, const void *weight, const float *inverse_rms, const void *dy, void *dx, int32_t rows, int32_t hidden,
     void *stream) {
     PLORA_REQUIRE(hidden % CHUNK == 0, "hidden (%d) must be a multiple of 8.", hidden);
-    return launch(rms_norm_backward_kernel, rows, ROW_THREADS, ROW_SUM_SHARED, stream, (const bf16 *)x, (const bf16 *)weight,
-                  inverse_rms, (const bf16 *)dy, (bf16 *)dx, hidden);
+    int threads = row_threads(rows);
+    auto kernel = threads == WIDE_THREADS ? rms_norm_backward_kernel<WIDE_THREADS> : rms_norm_backward_kernel<ROW_THREADS>;
+    return launch(kernel, rows, threads, row_sum_shared(threads), stream, (const bf16 *)x, (const bf16 *)weight, inverse_rms,
+                  (const bf16 *)dy, (bf16 *)dx, hidden);
 }
 
 int plora_swiglu(const void *gate_up, void *y, int32_t rows, int32_t features, void *stream) {

@@ -11,9 +11,11 @@ struct Attention {
     explicit Attention(Random &random) {
         int kv = random.within(1, 2);
         heads = {kv * random.within(1, 3), kv, random.one_of({32, 64, 96, 128})};
-        int sequences = random.within(1, 4);
+        bool many = random.chance(0.2);
+        int sequences = many ? random.within(33, 70) : random.within(1, 4);
         for (int i = 0; i < sequences; i++) {
-            starts.push_back(starts.back() + random.one_of({0, 1, 64, random.within(1, 63), random.within(65, 200)}));
+            int longer = many ? random.within(1, 9) : random.one_of({64, random.within(1, 63), random.within(65, 200)});
+            starts.push_back(starts.back() + random.one_of({0, 1, longer, longer, longer}));
         }
         rows = starts.back();
         width = (heads.heads + 2 * heads.kv_heads) * heads.head_size;
@@ -90,7 +92,7 @@ Results run(const Attention &c, const std::vector<bf16> &qkv, const std::vector<
     CHECK_PLORA(plora_attention_plan(c.starts.data(), sequences, tiles.data(), count * 2, &count));
     Array<plora_attention_tile> device_tiles(tiles);
     Array<bf16> device_qkv(qkv), device_dy(dy), y(dy.size()), d_qkv(qkv.size());
-    Array<float> log_sum((size_t)c.rows * c.heads.heads), workspace((size_t)c.rows * c.heads.heads);
+    Array<float> log_sum((size_t)c.rows * c.heads.heads), workspace((size_t)plora_attention_workspace(&c.heads, count, c.rows) / 4);
     CHECK_PLORA(plora_attention(&c.heads, device_tiles.data(), count, device_qkv.data(), y.data(), log_sum.data(), nullptr));
     CHECK_PLORA(plora_attention_backward(&c.heads, device_tiles.data(), count, c.rows, device_qkv.data(), y.data(), log_sum.data(),
                                          device_dy.data(), d_qkv.data(), workspace.data(), nullptr));

@@ -29,7 +29,7 @@ for source in "$main"/*.cu "$main"/*.cpp "$here"/*.cu "$here"/*.cpp; do
     name=$(basename "$source")
     object=$directory/$name.o
     case $architecture/$name in
-        emulated/device.cu | emulated/blas.cpp | emulated/*_bench.cu) continue ;;
+        emulated/device.cu | emulated/program.cu | emulated/blas.cpp | emulated/*_bench.cu) continue ;;
         emulated/*) ;;
         */emulation.cpp) continue ;;
     esac

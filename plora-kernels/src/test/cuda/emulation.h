@@ -169,6 +169,7 @@ inline uint32_t shuffle_xor(uint32_t value, int mask) {
     return emulation::shown<uint32_t>(all, (emulation::block.current % 32) ^ mask);
 }
 
+inline void prefetch(const void *) {}
 inline void wait_for_previous() {}
 inline void wait_for_previous_first() {}
 

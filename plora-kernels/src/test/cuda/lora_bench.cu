@@ -96,7 +96,8 @@ struct Layer {
     }
 
     void expand(bool accumulate, cudaStream_t s) const {
-        CHECK_PLORA(plora_lora_expand(&plan, tiles->data(), device_terms->data(), low_rank->data(), y->data(), nullptr, accumulate, s));
+        CHECK_PLORA(plora_lora_expand(&plan, tiles->data(), device_terms->data(), low_rank->data(), y->data(), accumulate ? y->data() : nullptr,
+                                      nullptr, s));
     }
 
     const plora_tile *backward_tiles(bool add) const { return add ? accumulating_tiles->data() : tiles->data(); }
@@ -117,7 +118,7 @@ struct Layer {
     }
 
     void linear(cudaStream_t s) const {
-        CHECK_PLORA(plora_lora_linear(&plan, tiles->data(), device_terms->data(), nullptr, x->data(), w->data(), y->data(), nullptr, 0,
+        CHECK_PLORA(plora_lora_linear(&plan, tiles->data(), device_terms->data(), nullptr, x->data(), w->data(), y->data(), nullptr, nullptr,
                                       low_rank->data(), workspace->data(), s));
     }
 

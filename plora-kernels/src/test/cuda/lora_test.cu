@@ -58,16 +58,18 @@ struct Results {
 Results run(const LoraCase &c, const Operands &o) {
     Array<plora_tile> tiles(c.tiles);
     Array<int64_t> keys(c.keys);
-    Array<bf16> x(o.x), dy(o.dy), y(o.y), bias(o.bias), dx(o.x.size()), low_rank((size_t)c.plan.low_rank_elements);
+    Array<bf16> x(o.x), dy(o.dy), y(o.y.size()), before(o.y), bias(o.bias), dx(o.x.size());
+    Array<bf16> low_rank((size_t)c.plan.low_rank_elements);
     Array<char> workspace((size_t)c.plan.workspace_bytes);
     for (size_t i = 0; i < c.terms.size(); i++) {
         c.device_gradient_a[i]->write(c.gradient_a[i]);
         c.device_gradient_b[i]->write(c.gradient_b[i]);
     }
-    if (!o.accumulate) y.poison();
+    y.poison();
     const plora_term *terms = c.device_terms->data();
     CHECK_PLORA(plora_lora_shrink(&c.plan, tiles.data(), terms, keys.data(), x.data(), low_rank.data(), workspace.data(), nullptr));
-    CHECK_PLORA(plora_lora_expand(&c.plan, tiles.data(), terms, low_rank.data(), y.data(), bias.data(), o.accumulate, nullptr));
+    CHECK_PLORA(plora_lora_expand(&c.plan, tiles.data(), terms, low_rank.data(), y.data(), o.accumulate ? before.data() : nullptr, bias.data(),
+                                  nullptr));
     device_wait();
     workspace.poison();
     CHECK_PLORA(plora_lora_gradient_b(&c.plan, tiles.data(), terms, low_rank.data(), dy.data(), workspace.data(), nullptr));
@@ -162,8 +164,8 @@ Results run_linear(const LoraCase &c, const Operands &o) {
     }
     if (o.accumulate) y.write(o.y);
     const plora_term *terms = c.device_terms->data();
-    CHECK_PLORA(plora_lora_linear(&c.plan, tiles.data(), terms, keys.data(), x.data(), w.data(), y.data(), bias.data(), o.accumulate,
-                                  low_rank.data(), workspace.data(), nullptr));
+    CHECK_PLORA(plora_lora_linear(&c.plan, tiles.data(), terms, keys.data(), x.data(), w.data(), y.data(), o.accumulate ? y.data() : nullptr,
+                                  bias.data(), low_rank.data(), workspace.data(), nullptr));
     device_wait();
     workspace.poison();
     CHECK_PLORA(plora_lora_linear_backward(&c.plan, tiles.data(), terms, x.data(), dy.data(), w.data(), dx.data(), low_rank.data(),

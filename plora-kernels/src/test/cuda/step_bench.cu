@@ -175,7 +175,8 @@ void attention(Report &report, Random &random, const plora_heads &heads, const c
     size_t wide = (size_t)rows * (heads.heads + 2 * heads.kv_heads) * heads.head_size;
     auto qkv = tensor(random, wide), dy = tensor(random, out);
     Array<bf16> y(out), d_qkv(wide);
-    Array<float> log_sum((size_t)rows * heads.heads), workspace((size_t)rows * heads.heads);
+    Array<float> log_sum((size_t)rows * heads.heads);
+    Array<char> workspace((size_t)plora_attention_workspace(&heads, count, rows));
     std::string size = text("\"lengths\": \"%s\", \"rows\": %d, \"heads\": %d, \"kv_heads\": %d, \"head_size\": %d", name, rows,
                             heads.heads, heads.kv_heads, heads.head_size);
     double flops = 4.0 * pairs * heads.heads * heads.head_size;

@@ -4,9 +4,7 @@ import io.plora.cost.ActivationPolicy;
 import io.plora.kernels.AttentionShape;
 import io.plora.kernels.DType;
 import io.plora.kernels.Kernels;
-import io.plora.kernels.LoraTable;
 import io.plora.kernels.PackedBatch;
-import io.plora.kernels.PackedProjection;
 import io.plora.kernels.Tensor;
 import io.plora.model.DecoderWeights;
 import io.plora.model.ModelConfig;
@@ -23,6 +21,9 @@ final class Decoder {
     private final ActivationPolicy policy;
     private @Nullable Activations activations;
     private int reservedRows;
+
+    /** Half of a training pass: what it computes with, the rest of which is this decoder's. */
+    private record Half(Activations activations, GroupTables tables, boolean backward) {}
 
     Decoder(ModelConfig model, DecoderWeights weights, Kernels kernels, ActivationPolicy policy) {
         this.model = model;
@@ -84,7 +85,9 @@ final class Decoder {
 
     /** As {@link #rowLosses}, ready for {@link #backward}; gradients are not touched. */
     Tensor forward(PackedBatch batch, GroupTables tables) {
-        return rowLosses(prepared(batch, tables), batch, tables, true);
+        Activations a = prepared(batch, tables);
+        kernels.repeatable(new Half(a, tables, false), batch, () -> rowLosses(a, batch, tables, true));
+        return a.losses.rows(0, batch.rows());
     }
 
     private Tensor rowLosses(Activations a, PackedBatch batch, GroupTables tables, boolean train) {
@@ -95,7 +98,8 @@ final class Decoder {
 
     /** Adds the gradients of the weighted losses to the adapters' gradients, after {@link #forward} of the same batch. */
     void backward(PackedBatch batch, GroupTables tables) {
-        backward(prepared(batch, tables), batch, tables);
+        Activations a = prepared(batch, tables);
+        kernels.repeatable(new Half(a, tables, true), batch, () -> backward(a, batch, tables));
     }
 
     /** Logits of every row, (T, V). */
@@ -117,15 +121,14 @@ final class Decoder {
             Activations.Layer layer = a.layers.get(i);
             Tensor next = i + 1 < model.layers() ? a.layers.get(i + 1).input() : a.output;
             forward(weights.layers().get(i), tables.layer(i), layer, batch);
-            copyRows(layer.inner().middle, next, batch);
-            project(
+            kernels.project(
                     weights.layers().get(i).down(),
                     tables.layer(i).down(),
                     batch,
                     layer.pointwise().activated,
                     layer.downLowRank(),
-                    next,
-                    true);
+                    layer.inner().middle,
+                    next);
         }
         kernels.rmsNorm(
                 a.output, weights.finalNorm(), model.rmsNormEpsilon(), batch, a.outputNormed, a.outputInverseRms);
@@ -137,13 +140,12 @@ final class Decoder {
         Activations.Inner inner = layer.inner();
         Activations.Pointwise pointwise = layer.pointwise();
         normInput(w, layer, batch);
-        project(w.qkv(), t.qkv(), batch, pointwise.inputNormed, inner.qkvLowRank, inner.qkv, false);
+        kernels.project(w.qkv(), t.qkv(), batch, pointwise.inputNormed, inner.qkvLowRank, null, inner.qkv);
         kernels.rotary(shape, weights.rotary(), batch, inner.qkv, false);
         kernels.attention(shape, batch, inner.qkv, inner.attention, inner.logSumExp);
-        copyRows(layer.input(), inner.middle, batch);
-        project(w.o(), t.o(), batch, inner.attention, inner.oLowRank, inner.middle, true);
+        kernels.project(w.o(), t.o(), batch, inner.attention, inner.oLowRank, layer.input(), inner.middle);
         normMiddle(w, layer, batch);
-        project(w.gateUp(), t.gateUp(), batch, pointwise.middleNormed, inner.gateUpLowRank, inner.gateUp, false);
+        kernels.project(w.gateUp(), t.gateUp(), batch, pointwise.middleNormed, inner.gateUpLowRank, null, inner.gateUp);
         kernels.swiGlu(inner.gateUp, batch, pointwise.activated);
     }
 
@@ -165,21 +167,6 @@ final class Decoder {
                 batch,
                 layer.pointwise().middleNormed,
                 layer.inner().middleInverseRms);
-    }
-
-    private void project(
-            PackedProjection projection,
-            LoraTable table,
-            PackedBatch batch,
-            Tensor x,
-            Tensor lowRank,
-            Tensor y,
-            boolean accumulate) {
-        kernels.project(projection, table, batch, x, lowRank, y, accumulate);
-    }
-
-    private void copyRows(Tensor from, Tensor to, PackedBatch batch) {
-        kernels.copy(from.rows(0, batch.rows()), to.rows(0, batch.rows()));
     }
 
     private void backward(Activations a, PackedBatch batch, GroupTables tables) {

@@ -97,8 +97,8 @@ final class NoKernels implements Kernels {
             PackedBatch batch,
             Tensor x,
             Tensor lowRank,
-            Tensor y,
-            boolean accumulate) {}
+            @Nullable Tensor residual,
+            Tensor y) {}
 
     @Override
     public void projectBackward(

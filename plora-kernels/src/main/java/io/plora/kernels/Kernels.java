@@ -58,6 +58,18 @@ public interface Kernels extends AutoCloseable {
 
     void copy(Tensor from, Tensor to);
 
+    /**
+     * Runs operations on a batch that are likely to come again on other batches of the same shape. Implementations may record them,
+     * and do the same again without running {@code operations}: those must be operations of these kernels that depend on nothing but
+     * the operands and the batch, and neither read values nor wait.
+     *
+     * @param operands equal to those of an earlier call where the operations are the same and take the same tensors and tables
+     * @param batch what the operations take
+     */
+    default void repeatable(Object operands, PackedBatch batch, Runnable operations) {
+        operations.run();
+    }
+
     /** {@code y[t] = table[token(t)]}. Table (V, H), y (T, H). */
     void embed(Tensor table, PackedBatch batch, Tensor y);
 
@@ -75,13 +87,13 @@ public interface Kernels extends AutoCloseable {
 
     /**
      * All projections that share an input, with the adapters' low-rank terms:
-     * {@code y = x W^T + bias + scale_i (drop(x) A_i^T) B_i^T}, on each part for rows of adapter i.
+     * {@code y = residual + x W^T + bias + scale_i (drop(x) A_i^T) B_i^T}, on each part for rows of adapter i.
      *
      * @param x (T, in)
      * @param lowRank at least {@link LoraTable#lowRankSize} elements of {@link #activationType()}: {@code drop(x) A^T}, scaled or
      *     not, kept for the backward pass
+     * @param residual (T, out), added to the result; y itself too, or null for none
      * @param y (T, out)
-     * @param accumulate whether the result is added to y
      */
     void project(
             PackedProjection projection,
@@ -89,8 +101,8 @@ public interface Kernels extends AutoCloseable {
             PackedBatch batch,
             Tensor x,
             Tensor lowRank,
-            Tensor y,
-            boolean accumulate);
+            @Nullable Tensor residual,
+            Tensor y);
 
     /**
      * Backward of {@link #project}: adds to the gradients of A and B, or overwrites them where the batch

@@ -56,9 +56,18 @@ public final class OperandCheck {
     }
 
     public void project(
-            PackedProjection projection, LoraTable adapters, PackedBatch batch, Tensor x, Tensor lowRank, Tensor y) {
+            PackedProjection projection,
+            LoraTable adapters,
+            PackedBatch batch,
+            Tensor x,
+            Tensor lowRank,
+            @Nullable Tensor residual,
+            Tensor y) {
         requireProjection(projection, adapters, batch, x, lowRank);
         requireRows("y", y, activations, batch, projection.outputs());
+        if (residual != null) {
+            requireRows("residual", residual, activations, batch, projection.outputs());
+        }
     }
 
     private void requireProjection(

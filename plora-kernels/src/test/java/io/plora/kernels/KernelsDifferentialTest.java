@@ -84,6 +84,7 @@ abstract class KernelsDifferentialTest extends TwinTest {
         boolean accumulate = random.nextBoolean();
         Pair x = twin.input(batch, adapters.inputs());
         Pair y = accumulate ? twin.input(batch, adapters.outputs()) : twin.output(batch, adapters.outputs());
+        Pair residual = accumulate && random.nextBoolean() ? y : twin.input(batch, adapters.outputs());
         Pair lowRank = lowRank(adapters, batch);
         Pair dY = twin.input(batch, adapters.outputs());
         Pair dX = random.nextInt(4) == 0 ? null : twin.output(batch, adapters.inputs());
@@ -91,7 +92,8 @@ abstract class KernelsDifferentialTest extends TwinTest {
         twin.run(kernels -> {
             PackedProjection projection = adapters.projection(kernels);
             LoraTable table = adapters.table(kernels);
-            kernels.project(projection, table, batch, x.in(kernels), lowRank.in(kernels), y.in(kernels), accumulate);
+            Tensor added = accumulate ? residual.in(kernels) : null;
+            kernels.project(projection, table, batch, x.in(kernels), lowRank.in(kernels), added, y.in(kernels));
             kernels.projectBackward(
                     projection,
                     table,
@@ -389,7 +391,8 @@ abstract class KernelsDifferentialTest extends TwinTest {
             kernels.rmsNorm(y.in(kernels), weight.in(kernels), 1, batch, y.in(kernels), perRow.in(kernels));
             kernels.rmsNormBackward(
                     y.in(kernels), weight.in(kernels), perRow.in(kernels), y.in(kernels), batch, y.in(kernels));
-            kernels.project(projection, terms, batch, x.in(kernels), lowRank.in(kernels), wide.in(kernels), true);
+            kernels.project(
+                    projection, terms, batch, x.in(kernels), lowRank.in(kernels), wide.in(kernels), wide.in(kernels));
             kernels.projectBackward(
                     projection, terms, batch, x.in(kernels), lowRank.in(kernels), wide.in(kernels), x.in(kernels));
             kernels.rotary(shape, rotations.in(kernels), batch, wide.in(kernels), false);

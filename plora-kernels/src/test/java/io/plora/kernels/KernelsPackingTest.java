@@ -36,7 +36,7 @@ abstract class KernelsPackingTest extends TwinTest {
         Tensor dQkv = activation(kernels, batch, outputs);
         Tensor dX = activation(kernels, batch, inputs);
 
-        kernels.project(projection, table, batch, x, lowRank, qkv, false);
+        kernels.project(projection, table, batch, x, lowRank, null, qkv);
         kernels.attention(shape, batch, qkv, y, logSumExp);
         kernels.crossEntropy(y, weight.in(kernels), batch, losses, dY);
         kernels.attentionBackward(shape, batch, qkv, y, logSumExp, dY, dQkv);

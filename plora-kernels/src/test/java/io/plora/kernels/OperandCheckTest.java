@@ -104,7 +104,13 @@ class OperandCheckTest {
             PackedProjection wrong = new PackedProjection(frozen(5, 4), null, parts);
             assertRefused(
                     () -> check.project(
-                            wrong, table(term(2, 4, 2, 0, true)), batch, frozen(ROWS, 4), frozen(10), frozen(ROWS, 5)),
+                            wrong,
+                            table(term(2, 4, 2, 0, true)),
+                            batch,
+                            frozen(ROWS, 4),
+                            frozen(10),
+                            null,
+                            frozen(ROWS, 5)),
                     "within the outputs (5)");
         }
     }
@@ -142,7 +148,13 @@ class OperandCheckTest {
     void tooLittleRoomForLowRankActivationsIsRefused() {
         assertRefused(
                 () -> check.project(
-                        projection, table(term(2, 4, 2, 0, true)), batch, frozen(ROWS, 4), frozen(3), frozen(ROWS, 5)),
+                        projection,
+                        table(term(2, 4, 2, 0, true)),
+                        batch,
+                        frozen(ROWS, 4),
+                        frozen(3),
+                        null,
+                        frozen(ROWS, 5)),
                 "lowRank",
                 "at least (4) elements");
     }
@@ -169,7 +181,7 @@ class OperandCheckTest {
     }
 
     private void project(LoraTable table) {
-        check.project(projection, table, batch, frozen(ROWS, 4), frozen(10), frozen(ROWS, 5));
+        check.project(projection, table, batch, frozen(ROWS, 4), frozen(10), null, frozen(ROWS, 5));
     }
 
     /** The term for the first part of the first adapter. */

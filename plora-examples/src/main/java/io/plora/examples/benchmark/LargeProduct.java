@@ -42,7 +42,7 @@ final class LargeProduct {
         for (int i = 0; i < REPETITIONS; i++) {
             long start = System.nanoTime();
             for (int product = 0; product < products; product++) {
-                kernels.project(projection, noTerms, batch, x, noLowRank, y, false);
+                kernels.project(projection, noTerms, batch, x, noLowRank, null, y);
             }
             kernels.floats(y.rows(0, 1)); // waits
             best = Math.min(best, (System.nanoTime() - start) / 1e9 / products);

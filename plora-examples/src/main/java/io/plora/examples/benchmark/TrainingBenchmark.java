@@ -32,6 +32,10 @@ import picocli.CommandLine.Spec;
  * <p>{@code ms} is the median of the steps, {@code peak_gib} what {@link PeakMemory} says, {@code utilisation} the operations of
  * {@link TrainingOperations} over the time and over the rate of {@link LargeProduct} in the same run; {@code predicted_ms} and
  * {@code predicted_gib} are what the planner's models say.
+ *
+ * <p>On a GPU, {@code idle} is the share of all timed steps during which the GPU had nothing to do: what lies outside the time from
+ * the first to the last operation of each recorded pass and update, by events on the GPU. Of operations one by one
+ * ({@code recorded} is false) it would not count the time between two of them, and is left out.
  */
 @Command(
         name = "TrainingBenchmark",
@@ -87,6 +91,11 @@ public final class TrainingBenchmark implements Callable<Integer> {
                     "adds a row for each part of a step: seconds with a wait after every operation, beside the predicted")
     private boolean parts;
 
+    @Option(
+            names = "--one-by-one",
+            description = "adds a row of steps whose operations are run one by one, not recorded and replayed")
+    private boolean oneByOne;
+
     @Option(names = "--device", description = "${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE})")
     private Device device = Device.CUDA;
 
@@ -140,11 +149,15 @@ public final class TrainingBenchmark implements Callable<Integer> {
             TrainingCase measured, DecoderWeights weights, ComputeDevice on, Kernels kernels, double gigaflops)
             throws IOException {
         StepPlan plan = StepPlan.of(measured.model(), measured.configs(), measured.tokens(), on, activations);
-        PeakMemory.restart(kernels);
-        List<Double> seconds = measured.run(plan, weights, kernels, warmUp, steps, () -> {});
-        ObjectNode row = measured.row(plan, seconds, PeakMemory.bytes(kernels), 1e9 * gigaflops);
-        row.put("peak_tflops", Math.round(gigaflops) / 1e3);
-        write(row, on);
+        for (boolean recorded : oneByOne ? new boolean[] {true, false} : new boolean[] {true}) {
+            PeakMemory.restart(kernels);
+            GpuTime gpu = new GpuTime(kernels, recorded);
+            List<Double> seconds = measured.run(plan, weights, kernels, warmUp, steps, gpu::start);
+            ObjectNode row = measured.row(plan, seconds, PeakMemory.bytes(kernels), 1e9 * gigaflops);
+            row.put("peak_tflops", Math.round(gigaflops) / 1e3);
+            gpu.describe(row, seconds);
+            write(row, on);
+        }
         if (parts) {
             StepParts timed = new StepParts(kernels);
             measured.run(plan, weights, timed.timed(), 1, PART_STEPS, timed::restart);

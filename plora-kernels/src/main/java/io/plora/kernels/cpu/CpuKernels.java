@@ -143,11 +143,14 @@ public final class CpuKernels implements Kernels {
             PackedBatch batch,
             Tensor x,
             Tensor lowRank,
-            Tensor y,
-            boolean accumulate) {
-        check.project(projection, adapters, batch, x, lowRank, y);
+            @Nullable Tensor residual,
+            Tensor y) {
+        check.project(projection, adapters, batch, x, lowRank, residual, y);
+        if (residual != null && residual != y) {
+            copy(residual.rows(0, batch.rows()), y.rows(0, batch.rows()));
+        }
         OpenBlas.useOneThread();
-        projections.project(projection, adapters, batch, x, lowRank, y, accumulate);
+        projections.project(projection, adapters, batch, x, lowRank, y, residual != null);
     }
 
     @Override

@@ -36,6 +36,8 @@ public final class CudaKernels implements Kernels {
     private final Nd4jDevice device;
     private final DeviceMemory memory;
     private final Plora.Blas blas;
+    private final RecordedPasses passes;
+    private final WorkTime time;
     private final Workspace workspace;
     private final DeviceBatch rows;
     private final CudaProjection projections;
@@ -57,16 +59,20 @@ public final class CudaKernels implements Kernels {
         Plora.Device properties = new Plora.Device();
         CudaLibrary.check(Plora.deviceQuery(properties));
         memory = new DeviceMemory(device, bytes);
-        workspace = new Workspace(memory);
+        passes = new RecordedPasses(new GraphRecorder(memory));
+        time = new WorkTime(memory);
+        workspace = new Workspace(memory, passes::drop);
         try {
             blas = openBlas();
         } catch (RuntimeException | Error e) {
             memory.close();
             throw e;
         }
-        rows = new DeviceBatch(memory);
-        projections = new CudaProjection(memory, workspace, blas, rows, properties);
-        optimizer = new CudaOptimizer(memory, workspace);
+        BatchPlans plans = new BatchPlans(memory, properties, passes::drop);
+        memory.whenShort(plans::dropOthers);
+        rows = new DeviceBatch(memory, plans, passes::drop);
+        projections = new CudaProjection(memory, workspace, blas, rows, new DeviceTables(memory, passes::drop));
+        optimizer = new CudaOptimizer(memory, workspace, time);
         transfers = new Transfers(memory);
     }
 
@@ -144,7 +150,7 @@ public final class CudaKernels implements Kernels {
     public Tensor allocate(DType type, long... shape) {
         check.allocate(type);
         memory.stream(); // only the thread of these kernels may change the arena
-        Tensor tensor = memory.arena().allocate(type, shape);
+        Tensor tensor = memory.allocate(type, shape);
         zero(tensor);
         return tensor;
     }
@@ -152,6 +158,7 @@ public final class CudaKernels implements Kernels {
     @Override
     public void release(Tensor tensor) {
         memory.stream();
+        passes.drop();
         optimizer.forget(tensor);
         memory.arena().release(tensor);
     }
@@ -174,7 +181,7 @@ public final class CudaKernels implements Kernels {
     @Override
     public void copy(Tensor from, Tensor to) {
         check.copy(from, to);
-        memory.copyIn(to.address(), from.address(), from.bytes());
+        CudaLibrary.check(Plora.copy(to.address(), from.address(), from.bytes(), memory.stream()));
     }
 
     @Override
@@ -182,18 +189,45 @@ public final class CudaKernels implements Kernels {
         optimizer.refresh(adapter);
     }
 
+    /** A CUDA graph does what comes again; what it takes of the batch is on the device before. */
+    @Override
+    public void repeatable(Object operands, PackedBatch batch, Runnable operations) {
+        if (start(batch)) {
+            BatchShape shape = BatchShape.of(batch);
+            RecordedPasses.Key key = new RecordedPasses.Key(operands, shape, rows.targetCount(), batch.hasDropout());
+            time.around(() -> passes.run(key, batch, operations));
+        }
+    }
+
+    /** Whether {@link #repeatable} records operations and replays them; it does until told otherwise. */
+    public void setRecording(boolean on) {
+        passes.turn(on);
+    }
+
+    /** Whether {@link #workSeconds} is kept account of; at first it is not. */
+    public void setTiming(boolean on) {
+        time.turn(on);
+    }
+
+    /**
+     * Seconds from the first to the last thing that the device did for each {@link #repeatable} and {@link #optimize}, added up
+     * since this was last asked. Where it has to wait for the next operation to be enqueued, that counts too.
+     */
+    public double workSeconds() {
+        return time.seconds();
+    }
+
     /** Whether there is work; the batch's rows are then on the device. */
     private boolean start(PackedBatch batch) {
         if (!rows.is(batch) && batch.rows() > 0) {
             rows.start(batch);
-            projections.start(batch);
         }
         return batch.rows() > 0;
     }
 
     @Override
     public void embed(Tensor table, PackedBatch batch, Tensor y) {
-        check.embed(table, batch, y);
+        passes.check(batch, of -> check.embed(table, of, y));
         if (start(batch)) {
             CudaLibrary.check(Plora.embed(
                     table.address(), rows.tokens(), y.address(), batch.rows(), (int) table.dim(1), memory.stream()));
@@ -239,11 +273,11 @@ public final class CudaKernels implements Kernels {
             PackedBatch batch,
             Tensor x,
             Tensor lowRank,
-            Tensor y,
-            boolean accumulate) {
-        check.project(projection, adapters, batch, x, lowRank, y);
+            @Nullable Tensor residual,
+            Tensor y) {
+        check.project(projection, adapters, batch, x, lowRank, residual, y);
         if (start(batch)) {
-            projections.project(projection, adapters, batch, x, lowRank, y, accumulate);
+            projections.project(projection, adapters, batch, x, lowRank, residual, y);
         }
     }
 
@@ -294,8 +328,8 @@ public final class CudaKernels implements Kernels {
             try (Plora.Heads heads = heads(shape)) {
                 CudaLibrary.check(Plora.attention(
                         heads,
-                        rows.attentionTiles(),
-                        rows.attentionTileCount(),
+                        rows.plans().attentionTiles().address(),
+                        rows.plans().attentionTileCount(),
                         qkv.address(),
                         y.address(),
                         logSumExp.address(),
@@ -312,15 +346,16 @@ public final class CudaKernels implements Kernels {
             try (Plora.Heads heads = heads(shape)) {
                 CudaLibrary.check(Plora.attentionBackward(
                         heads,
-                        rows.attentionTiles(),
-                        rows.attentionTileCount(),
+                        rows.plans().attentionTiles().address(),
+                        rows.plans().attentionTileCount(),
                         batch.rows(),
                         qkv.address(),
                         y.address(),
                         logSumExp.address(),
                         dY.address(),
                         dQkv.address(),
-                        workspace.ofBytes((long) batch.rows() * shape.heads() * Float.BYTES),
+                        workspace.ofBytes(
+                                Plora.attentionWorkspace(heads, rows.plans().attentionTileCount(), batch.rows())),
                         memory.stream()));
             }
         }
@@ -346,7 +381,7 @@ public final class CudaKernels implements Kernels {
 
     @Override
     public void crossEntropy(Tensor x, Tensor weight, PackedBatch batch, Tensor losses, @Nullable Tensor dX) {
-        check.crossEntropy(x, weight, batch, losses, dX);
+        passes.check(batch, of -> check.crossEntropy(x, weight, of, losses, dX));
         if (!start(batch)) {
             return;
         }
@@ -405,6 +440,8 @@ public final class CudaKernels implements Kernels {
             memory.synchronize();
             closed = true;
             try {
+                passes.drop();
+                time.close();
                 CudaLibrary.check(Plora.destroyBlas(blas));
             } finally {
                 memory.close();

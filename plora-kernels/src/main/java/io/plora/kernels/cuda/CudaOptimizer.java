@@ -19,14 +19,16 @@ import org.jspecify.annotations.Nullable;
 final class CudaOptimizer {
     private final DeviceMemory memory;
     private final Workspace workspace;
+    private final WorkTime time;
     private final Workspace stepMemory;
     private final List<AdapterState> adapters = new ArrayList<>();
     private @Nullable Plan plan;
 
-    CudaOptimizer(DeviceMemory memory, Workspace workspace) {
+    CudaOptimizer(DeviceMemory memory, Workspace workspace, WorkTime time) {
         this.memory = memory;
         this.workspace = workspace;
-        this.stepMemory = new Workspace(memory);
+        this.time = time;
+        this.stepMemory = new Workspace(memory, () -> {});
     }
 
     /**
@@ -158,7 +160,8 @@ final class CudaOptimizer {
             long deviceNorms = stepMemory.ofBytes(normBytes + count * (long) table.sizeof());
             long deviceSteps = deviceNorms + normBytes;
             memory.copyIn(deviceSteps, table.position(0).address(), count * (long) table.sizeof());
-            CudaLibrary.check(Plora.optimize(
+            long sums = workspace.ofBytes((current.spanCount() + (long) count) * Double.BYTES);
+            time.around(() -> CudaLibrary.check(Plora.optimize(
                     current.matrices().address(),
                     current.spans().address(),
                     current.spanCount(),
@@ -167,8 +170,8 @@ final class CudaOptimizer {
                     deviceSteps,
                     0,
                     deviceNorms,
-                    workspace.ofBytes((current.spanCount() + (long) count) * Double.BYTES),
-                    memory.stream()));
+                    sums,
+                    memory.stream())));
             memory.copyOut(norms.address(), deviceNorms, normBytes);
             norms.get(all);
         }

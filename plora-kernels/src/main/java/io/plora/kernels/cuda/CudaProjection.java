@@ -16,21 +16,13 @@ final class CudaProjection {
     private final Plora.Blas blas;
     private final DeviceBatch rows;
     private final DeviceTables tables;
-    private final LoraPlans plans;
 
-    CudaProjection(
-            DeviceMemory memory, Workspace workspace, Plora.Blas blas, DeviceBatch rows, Plora.Device properties) {
+    CudaProjection(DeviceMemory memory, Workspace workspace, Plora.Blas blas, DeviceBatch rows, DeviceTables tables) {
         this.memory = memory;
         this.workspace = workspace;
         this.blas = blas;
         this.rows = rows;
-        this.tables = new DeviceTables(memory);
-        this.plans = new LoraPlans(memory, properties);
-    }
-
-    /** Projections are of the rows of this batch from now on. */
-    void start(PackedBatch batch) {
-        plans.start(batch);
+        this.tables = tables;
     }
 
     void project(
@@ -39,14 +31,14 @@ final class CudaProjection {
             PackedBatch batch,
             Tensor x,
             Tensor lowRank,
-            Tensor y,
-            boolean accumulate) {
+            @Nullable Tensor residual,
+            Tensor y) {
         DeviceTables.DeviceTable table = tables.of(projection, adapters);
         Tensor bias = projection.bias();
         boolean hasTerms = table.shape().hasTerms();
         boolean lowRankFirst = hasTerms || bias != null;
         if (lowRankFirst) {
-            LoraPlans.DevicePlan plan = plans.of(table.shape());
+            LoraPlans.DevicePlan plan = rows.plans().lora().of(table.shape());
             if (hasTerms && plan.plan().linear() != 0) {
                 CudaLibrary.check(Plora.loraLinear(
                         plan.plan(),
@@ -56,14 +48,17 @@ final class CudaProjection {
                         x.address(),
                         projection.weight().address(),
                         y.address(),
-                        bias == null ? 0 : bias.address(),
-                        accumulate ? 1 : 0,
+                        address(residual),
+                        address(bias),
                         lowRank.address(),
                         workspace.ofBytes(plan.plan().workspaceBytes()),
                         memory.stream()));
                 return;
             }
-            addLowRank(plan, table, bias, x, lowRank, y, accumulate);
+            addLowRank(plan, table, projection, x, lowRank, residual, y);
+        } else if (residual != null && residual != y) {
+            long bytes = (long) batch.rows() * projection.outputs() * y.type().bytes();
+            CudaLibrary.check(Plora.copy(y.address(), residual.address(), bytes, memory.stream()));
         }
         CudaLibrary.check(Plora.linear(
                 blas,
@@ -73,18 +68,22 @@ final class CudaProjection {
                 batch.rows(),
                 projection.inputs(),
                 projection.outputs(),
-                lowRankFirst || accumulate ? 1 : 0,
+                lowRankFirst || residual != null ? 1 : 0,
                 memory.stream()));
+    }
+
+    private static long address(@Nullable Tensor tensor) {
+        return tensor == null ? 0 : tensor.address();
     }
 
     private void addLowRank(
             LoraPlans.DevicePlan plan,
             DeviceTables.DeviceTable table,
-            @Nullable Tensor bias,
+            PackedProjection projection,
             Tensor x,
             Tensor lowRank,
-            Tensor y,
-            boolean accumulate) {
+            @Nullable Tensor residual,
+            Tensor y) {
         CudaLibrary.check(Plora.loraShrink(
                 plan.plan(),
                 plan.tiles().address(),
@@ -100,8 +99,8 @@ final class CudaProjection {
                 table.terms().address(),
                 lowRank.address(),
                 y.address(),
-                bias == null ? 0 : bias.address(),
-                accumulate ? 1 : 0,
+                address(residual),
+                address(projection.bias()),
                 memory.stream()));
     }
 
@@ -114,7 +113,7 @@ final class CudaProjection {
             Tensor dY,
             @Nullable Tensor dX) {
         DeviceTables.DeviceTable table = tables.of(projection, adapters);
-        LoraPlans.DevicePlan plan = plans.of(table.shape());
+        LoraPlans.DevicePlan plan = rows.plans().lora().of(table.shape());
         long sums = workspace.ofBytes(plan.plan().workspaceBytes());
         if (dX != null && plan.plan().linearBackward() != 0) {
             CudaLibrary.check(Plora.loraLinearBackward(
@@ -144,7 +143,7 @@ final class CudaProjection {
                 table.terms().address(),
                 rows.dropoutKeys(),
                 x.address(),
-                dX == null ? 0 : dX.address(),
+                address(dX),
                 0,
                 sums,
                 memory.stream()));

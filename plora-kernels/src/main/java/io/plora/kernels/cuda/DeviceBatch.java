@@ -1,23 +1,22 @@
 package io.plora.kernels.cuda;
 
 import io.plora.kernels.PackedBatch;
-import io.plora.kernels.Tensor;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import org.bytedeco.javacpp.IntPointer;
+import java.util.Objects;
 import org.bytedeco.javacpp.Pointer;
 import org.jspecify.annotations.Nullable;
 
-/** The rows of the current batch on the device: one copy a batch, whatever reads it. */
+/** The rows of the current batch on the device, one copy a batch, whatever reads it; and its launch plans. */
 final class DeviceBatch {
     private static final int ALIGNMENT = 16;
 
     private final DeviceMemory memory;
     private final Workspace rowMemory;
+    private final BatchPlans plans;
     private ByteBuffer staging = ByteBuffer.allocateDirect(1 << 16).order(ByteOrder.nativeOrder());
     private @Nullable PackedBatch batch;
-    private @Nullable Tensor attentionTiles;
-    private int attentionTileCount;
+    private BatchPlans.@Nullable ShapePlans shapePlans;
     private int targetCount;
     private long tokens;
     private long positions;
@@ -26,9 +25,11 @@ final class DeviceBatch {
     private long targetRows;
     private long dropoutKeys;
 
-    DeviceBatch(DeviceMemory memory) {
+    /** @param moves called before rows go to other memory than those before */
+    DeviceBatch(DeviceMemory memory, BatchPlans plans, Runnable moves) {
         this.memory = memory;
-        this.rowMemory = new Workspace(memory);
+        this.plans = plans;
+        this.rowMemory = new Workspace(memory, moves);
     }
 
     boolean is(PackedBatch other) {
@@ -37,8 +38,8 @@ final class DeviceBatch {
 
     void start(PackedBatch next) {
         batch = null;
+        shapePlans = plans.of(BatchShape.of(next));
         copyRows(next);
-        planAttention(next);
         batch = next;
     }
 
@@ -78,28 +79,6 @@ final class DeviceBatch {
         return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     }
 
-    private void planAttention(PackedBatch next) {
-        if (attentionTiles != null) {
-            memory.arena().release(attentionTiles);
-            attentionTiles = null;
-        }
-        int[] starts = new int[next.sequences() + 1];
-        for (int sequence = 0; sequence < next.sequences(); sequence++) {
-            starts[sequence] = next.sequenceStart(sequence);
-        }
-        starts[next.sequences()] = next.rows();
-        try (IntPointer sequenceStarts = new IntPointer(starts);
-                IntPointer count = new IntPointer(1)) {
-            CudaLibrary.check(Plora.attentionPlan(sequenceStarts, next.sequences(), null, 0, count));
-            attentionTileCount = count.get();
-            int capacity = 2 * attentionTileCount;
-            try (Plora.AttentionTiles tiles = new Plora.AttentionTiles(Math.max(1, capacity))) {
-                CudaLibrary.check(Plora.attentionPlan(sequenceStarts, next.sequences(), tiles, capacity, count));
-                attentionTiles = memory.upload(tiles, capacity);
-            }
-        }
-    }
-
     long tokens() {
         return tokens;
     }
@@ -131,12 +110,8 @@ final class DeviceBatch {
         return dropoutKeys;
     }
 
-    long attentionTiles() {
-        return attentionTiles == null ? 0 : attentionTiles.address();
-    }
-
-    /** Tiles of queries, and as many of keys. */
-    int attentionTileCount() {
-        return attentionTileCount;
+    /** Launch plans for these rows. */
+    BatchPlans.ShapePlans plans() {
+        return Objects.requireNonNull(shapePlans);
     }
 }

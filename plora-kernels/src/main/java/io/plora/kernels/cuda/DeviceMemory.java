@@ -3,13 +3,18 @@ package io.plora.kernels.cuda;
 import io.plora.kernels.Arena;
 import io.plora.kernels.DType;
 import io.plora.kernels.Tensor;
+import java.util.function.BooleanSupplier;
+import java.util.function.LongSupplier;
 import org.bytedeco.javacpp.Pointer;
+import org.jspecify.annotations.Nullable;
 
 /** The arena of one device and what is copied into and out of it, in the order of its stream. */
 final class DeviceMemory {
     private final Nd4jDevice device;
     private final Pointer memory;
     private final Arena arena;
+    private BooleanSupplier spare = () -> false;
+    private @Nullable LongSupplier recording; // tells the stream of a recording under way
     private boolean closed;
 
     /** @throws OutOfMemoryError if the device does not have so many bytes */
@@ -35,17 +40,55 @@ final class DeviceMemory {
         return arena;
     }
 
-    /** The device's stream. */
+    /** The device's stream, or that of a recording under way. */
     long stream() {
         if (closed) {
             throw new IllegalStateException("These kernels are closed.");
         }
-        return device.stream();
+        long own = device.stream();
+        return recording == null ? own : recording.getAsLong();
+    }
+
+    /** Until {@link #endRecording} each call goes to the stream that this tells, and nothing moves between host and device. */
+    void recordOn(LongSupplier stream) {
+        recording = stream;
+    }
+
+    void endRecording() {
+        recording = null;
+    }
+
+    private void requireNoRecording() {
+        if (recording != null) {
+            throw new IllegalStateException("A pass that is recorded takes, copies or awaits something on its own.");
+        }
+    }
+
+    /** @param spare lets go of memory that can be done without, and says whether there was any */
+    void whenShort(BooleanSupplier spare) {
+        this.spare = spare;
+    }
+
+    /**
+     * Memory whose content is undefined.
+     *
+     * @throws OutOfMemoryError if there is none, even without what can be done without
+     */
+    Tensor allocate(DType type, long... shape) {
+        requireNoRecording();
+        try {
+            return arena.allocate(type, shape);
+        } catch (OutOfMemoryError e) {
+            if (!spare.getAsBoolean()) {
+                throw e;
+            }
+            return arena.allocate(type, shape);
+        }
     }
 
     /** Memory of no particular meaning. */
     Tensor take(long bytes) {
-        return arena.allocate(DType.F32, (bytes + Float.BYTES - 1) / Float.BYTES);
+        return allocate(DType.F32, (bytes + Float.BYTES - 1) / Float.BYTES);
     }
 
     /** Copies structures that native code has laid out; the host's memory may be reused on return. */
@@ -61,7 +104,9 @@ final class DeviceMemory {
         }
     }
 
+    /** Copies from the host. */
     void copyIn(long to, long from, long bytes) {
+        requireNoRecording();
         if (bytes > 0) {
             CudaLibrary.check(Plora.copy(to, from, bytes, stream()));
         }
@@ -76,6 +121,7 @@ final class DeviceMemory {
     }
 
     void synchronize() {
+        requireNoRecording();
         CudaLibrary.check(Plora.synchronize(stream()));
     }
 

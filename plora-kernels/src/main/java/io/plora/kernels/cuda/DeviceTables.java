@@ -19,10 +19,13 @@ final class DeviceTables {
     private static final int KEPT = 512;
 
     private final DeviceMemory memory;
+    private final Runnable moves;
     private final Map<LoraTable, DeviceTable> tables = new LinkedHashMap<>(KEPT, 0.75f, true);
 
-    DeviceTables(DeviceMemory memory) {
+    /** @param moves called before a table goes */
+    DeviceTables(DeviceMemory memory, Runnable moves) {
         this.memory = memory;
+        this.moves = moves;
     }
 
     /** A table on the device: the address of its terms, (adapters, parts). */
@@ -40,14 +43,18 @@ final class DeviceTables {
             return known;
         }
         if (known != null) {
-            memory.arena().release(tables.remove(table).terms());
+            drop(table);
         } else if (tables.size() == KEPT) {
-            LoraTable eldest = tables.keySet().iterator().next();
-            memory.arena().release(tables.remove(eldest).terms());
+            drop(tables.keySet().iterator().next());
         }
         DeviceTable added = upload(projection, table);
         tables.put(table, added);
         return added;
+    }
+
+    private void drop(LoraTable table) {
+        moves.run();
+        memory.arena().release(tables.remove(table).terms());
     }
 
     private DeviceTable upload(PackedProjection projection, LoraTable table) {

@@ -1,57 +1,44 @@
 package io.plora.kernels.cuda;
 
 import com.google.common.primitives.ImmutableIntArray;
-import io.plora.kernels.PackedBatch;
 import io.plora.kernels.Tensor;
 import java.util.HashMap;
 import java.util.Map;
 import org.bytedeco.javacpp.IntPointer;
 
-/** Launch plans for the rows of the current batch, one for each shape of projection. */
+/** Launch plans for the rows of some batches, one for each shape of projection. */
 final class LoraPlans {
     private final DeviceMemory memory;
     private final Plora.Device device;
+    private final ImmutableIntArray adapterStarts;
+    private final ImmutableIntArray overwrites;
     private final Map<TableShape, DevicePlan> plans = new HashMap<>();
-    private ImmutableIntArray adapterStarts = ImmutableIntArray.of(0);
-    private ImmutableIntArray overwrites = ImmutableIntArray.of();
 
-    LoraPlans(DeviceMemory memory, Plora.Device device) {
+    LoraPlans(DeviceMemory memory, Plora.Device device, ImmutableIntArray adapterStarts, ImmutableIntArray overwrites) {
         this.memory = memory;
         this.device = device;
+        this.adapterStarts = adapterStarts;
+        this.overwrites = overwrites;
     }
 
     /** A plan and its tiles on the device. */
     record DevicePlan(Plora.LoraPlan plan, Tensor tiles) {}
 
-    /** Plans are for the rows of this batch from now on. */
-    void start(PackedBatch batch) {
-        ImmutableIntArray.Builder starts = ImmutableIntArray.builder(batch.adapters() + 1);
-        ImmutableIntArray.Builder fresh = ImmutableIntArray.builder(batch.adapters());
-        for (int adapter = 0; adapter < batch.adapters(); adapter++) {
-            starts.add(batch.adapterStart(adapter));
-            fresh.add(batch.startsGradients(adapter) ? 1 : 0);
-        }
-        use(starts.add(batch.rows()).build(), fresh.build());
+    DevicePlan of(TableShape shape) {
+        return plans.computeIfAbsent(shape, this::make);
     }
 
-    private void use(ImmutableIntArray starts, ImmutableIntArray fresh) {
-        if (!starts.equals(adapterStarts) || !fresh.equals(overwrites)) {
-            clear();
-            adapterStarts = starts;
-            overwrites = fresh;
-        }
+    /** Of the device's memory. */
+    long bytes() {
+        return plans.values().stream().mapToLong(plan -> plan.tiles().bytes()).sum();
     }
 
-    private void clear() {
+    void close() {
         for (DevicePlan plan : plans.values()) {
             memory.arena().release(plan.tiles());
             plan.plan().close();
         }
         plans.clear();
-    }
-
-    DevicePlan of(TableShape shape) {
-        return plans.computeIfAbsent(shape, this::make);
     }
 
     private DevicePlan make(TableShape shape) {

@@ -1,6 +1,8 @@
 package io.plora.kernels.cuda;
 
+import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
+import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerPointer;
 import org.bytedeco.javacpp.annotation.Cast;
@@ -313,6 +315,33 @@ final class Plora {
     @Name("plora_synchronize")
     static native int synchronize(@Cast("void*") long stream);
 
+    @Name("plora_record_begin")
+    static native int recordBegin(@Cast("void**") LongPointer stream);
+
+    @Name("plora_record_end")
+    static native int recordEnd(
+            @Cast("void*") long stream,
+            @Nullable @Cast("void**") LongPointer program,
+            @Nullable @Cast("int32_t*") IntPointer operations);
+
+    @Name("plora_program_launch")
+    static native int launchProgram(@Cast("void*") long program, @Cast("void*") long stream);
+
+    @Name("plora_program_destroy")
+    static native int destroyProgram(@Cast("void*") long program);
+
+    @Name("plora_event_create")
+    static native int createEvent(@Cast("void**") LongPointer event);
+
+    @Name("plora_event_record")
+    static native int recordEvent(@Cast("void*") long event, @Cast("void*") long stream);
+
+    @Name("plora_event_elapsed")
+    static native int eventElapsed(@Cast("void*") long start, @Cast("void*") long end, FloatPointer milliseconds);
+
+    @Name("plora_event_destroy")
+    static native int destroyEvent(@Cast("void*") long event);
+
     @Name("plora_embed")
     static native int embed(
             @Cast("const void*") long table,
@@ -392,8 +421,8 @@ final class Plora {
             @Cast("const plora_term*") long terms,
             @Cast("const void*") long lowRank,
             @Cast("void*") long y,
+            @Cast("const void*") long add,
             @Cast("const void*") long bias,
-            int accumulate,
             @Cast("void*") long stream);
 
     @Name("plora_lora_gradient_b")
@@ -427,8 +456,8 @@ final class Plora {
             @Cast("const void*") long x,
             @Cast("const void*") long w,
             @Cast("void*") long y,
+            @Cast("const void*") long add,
             @Cast("const void*") long bias,
-            int accumulate,
             @Cast("void*") long lowRank,
             @Cast("void*") long workspace,
             @Cast("void*") long stream);
@@ -536,6 +565,9 @@ final class Plora {
             @Cast("void*") long y,
             @Cast("float*") long logSumExp,
             @Cast("void*") long stream);
+
+    @Name("plora_attention_workspace")
+    static native long attentionWorkspace(Heads heads, int count, int rows);
 
     @Name("plora_attention_backward")
     static native int attentionBackward(

@@ -100,10 +100,13 @@ public final class ReferenceKernels implements Kernels {
             PackedBatch batch,
             Tensor x,
             Tensor lowRank,
-            Tensor y,
-            boolean accumulate) {
-        check.project(projection, adapters, batch, x, lowRank, y);
-        ReferenceProjection.project(projection, adapters, batch, x, lowRank, y, accumulate);
+            @Nullable Tensor residual,
+            Tensor y) {
+        check.project(projection, adapters, batch, x, lowRank, residual, y);
+        if (residual != null && residual != y) {
+            copy(residual.rows(0, batch.rows()), y.rows(0, batch.rows()));
+        }
+        ReferenceProjection.project(projection, adapters, batch, x, lowRank, y, residual != null);
     }
 
     @Override

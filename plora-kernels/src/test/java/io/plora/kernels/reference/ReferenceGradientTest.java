@@ -152,7 +152,7 @@ class ReferenceGradientTest {
         Tensor dX = values(batch.rows(), 6);
         Tensor lowRank = values(adapters.lowRankSize(batch, DType.F64));
         Loss loss = () -> {
-            kernels.project(projection, adapters, batch, x, lowRank, y, false);
+            kernels.project(projection, adapters, batch, x, lowRank, null, y);
             return dot(y, dY);
         };
 
