@@ -26,11 +26,12 @@ import io.plora.plan.SweepProgress;
 import io.plora.space.LoraConfig;
 import io.plora.space.SearchSpace;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
@@ -56,7 +57,7 @@ record LiveSweep(Path model, List<LoraConfig> configs, List<Sample> samples, Com
      * @param tokens of all iterations
      * @param adaptersTogether of an iteration, on average
      * @param mostTogether adapters of the iteration that has most
-     * @param savedBytes of all adapters
+     * @param adapterBytes saved, of all adapters
      */
     record Outcome(
             double seconds,
@@ -67,7 +68,7 @@ record LiveSweep(Path model, List<LoraConfig> configs, List<Sample> samples, Com
             long tokens,
             double adaptersTogether,
             int mostTogether,
-            long savedBytes) {}
+            long adapterBytes) {}
 
     private static final class Clock implements SweepListener {
         private final long start = System.nanoTime();
@@ -89,9 +90,13 @@ record LiveSweep(Path model, List<LoraConfig> configs, List<Sample> samples, Com
         }
     }
 
-    /** A shorter one, of the first samples. */
-    LiveSweep of(int fewer) {
-        return new LiveSweep(model, configs, samples.subList(0, Math.min(fewer, samples.size())), device, scratch);
+    /** A shorter one: a configuration of each batch size, the first samples. */
+    LiveSweep shortened(int fewer) {
+        List<LoraConfig> some = List.copyOf(configs.stream()
+                .collect(Collectors.toMap(
+                        LoraConfig::batchSize, config -> config, (first, other) -> first, TreeMap::new))
+                .values());
+        return new LiveSweep(model, some, samples.subList(0, Math.min(fewer, samples.size())), device, scratch);
     }
 
     double meanTokens() {
@@ -126,7 +131,7 @@ record LiveSweep(Path model, List<LoraConfig> configs, List<Sample> samples, Com
                     result.tokens(),
                     together.stream().mapToInt(count -> count).average().orElseThrow(),
                     together.stream().mapToInt(count -> count).max().orElseThrow(),
-                    bytes(output.resolve("trials")));
+                    bytes(result));
         } finally {
             MoreFiles.deleteRecursively(output, RecursiveDeleteOption.ALLOW_INSECURE);
         }
@@ -202,17 +207,15 @@ record LiveSweep(Path model, List<LoraConfig> configs, List<Sample> samples, Com
                 .toList();
     }
 
-    private static long bytes(Path folder) throws IOException {
-        try (Stream<Path> files = Files.walk(folder)) {
-            return files.filter(Files::isRegularFile).mapToLong(LiveSweep::size).sum();
+    private static long bytes(SweepResult result) throws IOException {
+        long bytes = 0;
+        for (Trial trial : result.ranking()) {
+            try (Stream<Path> files = Files.list(trial.adapter())) {
+                for (Path file : files.toList()) {
+                    bytes += Files.size(file);
+                }
+            }
         }
-    }
-
-    private static long size(Path file) {
-        try {
-            return Files.size(file);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
+        return bytes;
     }
 }

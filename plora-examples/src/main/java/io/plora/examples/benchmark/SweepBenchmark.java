@@ -32,7 +32,7 @@ import picocli.CommandLine.Spec;
         description = "Runs the same sweep under several policies.",
         sortOptions = false)
 public final class SweepBenchmark implements Callable<Integer> {
-    private static final int WARM_UP_SAMPLES = 4;
+    private static final int WARM_UP_SAMPLES = 32;
 
     @Spec
     private CommandSpec spec = CommandSpec.create();
@@ -72,7 +72,7 @@ public final class SweepBenchmark implements Callable<Integer> {
     }
 
     private static void warmUp(LiveSweep sweep) throws IOException {
-        LiveSweep shortened = sweep.of(WARM_UP_SAMPLES);
+        LiveSweep shortened = sweep.shortened(WARM_UP_SAMPLES);
         for (SweepPolicy policy : List.of(SweepPolicy.CONTINUOUS, SweepPolicy.MIN_GPU)) {
             shortened.run(policy.open(null));
         }
@@ -100,7 +100,7 @@ public final class SweepBenchmark implements Callable<Integer> {
         row.put("tokens_per_s", Math.round(outcome.tokens() / outcome.seconds()));
         row.put("adapters_together", rounded(outcome.adaptersTogether()));
         row.put("most_together", outcome.mostTogether());
-        row.put("saved_gib", rounded(outcome.savedBytes() / (double) (1L << 30)));
+        row.put("adapters_gib", rounded(outcome.adapterBytes() / (double) (1L << 30)));
         row.put("device", sweep.device().name());
         Machine.describe(row);
         row.put("command", Machine.command(spec));
