@@ -22,25 +22,30 @@ from pathlib import Path
 import peft
 import torch
 import transformers
+from tokenizers import Tokenizer
 
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 ANSWERS = {"0": " no", "1": " yes"}
+PADDING = 0  # any token: masked
 IGNORED = -100  # labels without loss
 
 
-def read_samples(file, count, tokenizer):
+def read_samples(file, count, model):
     """Token ids and labels: loss is on the answer and the end of the sequence."""
+    # as the file says: transformers' own class of Qwen2 tokenizers cuts numbers into digits
+    tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
+    end = tokenizer.token_to_id(json.loads((model / "tokenizer_config.json").read_text())["eos_token"])
     samples = []
     with open(file, encoding="utf-8") as rows:
         for row in list(rows)[:count]:
             _, label, _, sentence = row.rstrip("\n").split("\t")
-            prompt = tokenizer(f"{sentence}\nIs this acceptable English?").input_ids
-            answer = tokenizer(ANSWERS[label]).input_ids + [tokenizer.eos_token_id]
+            prompt = tokenizer.encode(f"{sentence}\nIs this acceptable English?").ids
+            answer = tokenizer.encode(ANSWERS[label]).ids + [end]
             samples.append((prompt + answer, [IGNORED] * len(prompt) + answer))
     return samples
 
 
-def collate(samples, padding, device):
+def collate(samples, device):
     """A batch, padded on the right to its longest sample."""
     length = max(len(ids) for ids, _ in samples)
 
@@ -48,7 +53,7 @@ def collate(samples, padding, device):
         return torch.tensor([row + [fill] * (length - len(row)) for row in values]).to(device)
 
     return {
-        "input_ids": padded([ids for ids, _ in samples], padding),
+        "input_ids": padded([ids for ids, _ in samples], PADDING),
         "labels": padded([labels for _, labels in samples], IGNORED),
         "attention_mask": padded([[1] * len(ids) for ids, _ in samples], 0),
     }
@@ -60,8 +65,8 @@ def synchronize(device):
 
 
 class Training:
-    def __init__(self, model, samples, padding, device):
-        self.model, self.samples, self.padding, self.device = model, samples, padding, device
+    def __init__(self, model, samples, device):
+        self.model, self.samples, self.device = model, samples, device
         parameters = [p for p in model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(parameters, lr=1e-4, weight_decay=0.0, fused=True)
 
@@ -71,7 +76,7 @@ class Training:
             yield [self.samples[i] for i in order[start:start + size]]
 
     def step(self, batch):
-        loss = self.model(**collate(batch, self.padding, self.device)).loss
+        loss = self.model(**collate(batch, self.device)).loss
         loss.backward()
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -99,7 +104,7 @@ class Training:
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", required=True)
+    parser.add_argument("--model", required=True, type=Path)
     parser.add_argument("--train", required=True)
     parser.add_argument("--samples", type=int, default=1000)
     parser.add_argument("--space", default=Path(__file__).parents[3] / "benchmarks/paper_sweep.csv")
@@ -113,12 +118,11 @@ def parse():
 def main():
     options = parse()
     device = options.device
-    tokenizer = transformers.AutoTokenizer.from_pretrained(options.model)
-    samples = read_samples(options.train, options.samples, tokenizer)
+    samples = read_samples(options.train, options.samples, options.model)
     with open(options.space, encoding="utf-8") as rows:
         configs = [(int(row["rank"]), int(row["batch_size"])) for row in csv.DictReader(rows)]
     common = {
-        "model": Path(options.model).name,
+        "model": options.model.name,
         "samples": len(samples),
         "mean_tokens": round(statistics.mean(len(ids) - 1 for ids, _ in samples), 3),
     }
@@ -149,7 +153,7 @@ def main():
         lora = peft.LoraConfig(r=rank, lora_alpha=rank, target_modules=TARGETS, task_type="CAUSAL_LM")
         model = peft.get_peft_model(base, lora)
         model.train()
-        training = Training(model, samples, tokenizer.pad_token_id or 0, device)
+        training = Training(model, samples, device)
         for batch in sizes:
             times = training.times(batch, options.warm_up, options.steps)
             seconds[rank, batch] = statistics.median(times)
