@@ -51,9 +51,9 @@ class QualityBenchmarkTest {
             assertThat(row.path("largest").asDouble()).isLessThan(1e-5);
         });
         JsonNode written = MAPPER.readTree(start.resolve("start.json").toFile());
-        assertThat(written.path("samples")).hasSize(8);
+        assertThat(written.path("samples")).hasSize(4);
         for (JsonNode one : written.path("cases")) {
-            assertThat(one.path("batches")).hasSize(3);
+            assertThat(one.path("batches")).hasSize(2);
             assertThat(PeftAdapter.load(start.resolve(one.path("adapter").asText()))
                             .config()
                             .rank())
@@ -63,7 +63,7 @@ class QualityBenchmarkTest {
 
     private static int run(Path results, String... more) {
         List<String> arguments = new ArrayList<>(
-                List.of("--device", "CPU", "--steps", "3", "--samples", "8", "--results", results.toString()));
+                List.of("--device", "CPU", "--steps", "2", "--samples", "4", "--results", results.toString()));
         arguments.addAll(Arrays.asList(more));
         return CommandLines.run(new QualityBenchmark(), arguments.toArray(String[]::new));
     }
