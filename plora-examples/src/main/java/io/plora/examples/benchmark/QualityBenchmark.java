@@ -111,7 +111,7 @@ public final class QualityBenchmark implements Callable<Integer> {
         return sweeps;
     }
 
-    private static ObjectNode row(LossCurves.Curve curve) {
+    static ObjectNode row(LossCurves.Curve curve) {
         ObjectNode row = JsonNodeFactory.instance.objectNode();
         row.put("bench", "quality");
         row.put("kind", "losses");
