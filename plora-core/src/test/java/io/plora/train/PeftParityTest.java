@@ -48,10 +48,10 @@ class PeftParityTest {
     private static final Tolerance FLOAT32 = new Tolerance(1e-4, 1e-5, 1e-4, 1e-3);
 
     /**
-     * Rounding changes a value by up to 2^-8, and logits are up to 20; AdamW moves by a whole learning rate where the sign of a
-     * gradient is rounding's to choose.
+     * Logits are up to 14, of sums over 128 values. A loss is of some 30 tokens of one sample. AdamW moves by a whole learning
+     * rate where the sign of a gradient is rounding's to choose.
      */
-    private static final Tolerance BF16 = new Tolerance(0.15, 0x1p-8, 5e-2, 0.3);
+    private static final Tolerance BF16 = new Tolerance(0.25, 0x1p-7, 5e-2, 0.3);
 
     static List<ParityCase> cases() {
         List<ParityCase> cases = ParityFixture.readAll(ParityFixture.bundled());
@@ -67,7 +67,8 @@ class PeftParityTest {
 
     /** The weights of the other model's file are not bf16. */
     static Stream<ParityCase> casesInBf16() {
-        return cases().stream().filter(peft -> peft.model().equals("tiny-qwen2"));
+        return ParityFixture.readAll(ParityFixture.bundled()).stream()
+                .filter(peft -> peft.model().equals("tiny-qwen2"));
     }
 
     @Tag("gpu")
