@@ -152,6 +152,21 @@ public final class PeftAdapter {
     }
 
     /**
+     * Writes the adapter where another folder holds it already: as {@link #save(Path)}, but the weights are linked rather than
+     * written again, if the file system can.
+     *
+     * @param same what {@link #save(Path)} of this adapter has written
+     */
+    public void save(Path folder, Path same) {
+        AtomicFiles.writeFolder(folder, FILES, unfinished -> {
+            if (!AtomicFiles.link(unfinished.resolve(AdapterWeightsFile.NAME), same.resolve(AdapterWeightsFile.NAME))) {
+                AdapterWeightsFile.write(unfinished, modules);
+            }
+            writeConfig(unfinished);
+        });
+    }
+
+    /**
      * Writes the adapter and what resuming its training needs, both or none; otherwise as {@link #save(Path)}.
      *
      * @throws IllegalArgumentException also if the state is of another number of parameters
@@ -169,8 +184,12 @@ public final class PeftAdapter {
     }
 
     private void write(Path folder) {
-        AdapterConfigFile.write(folder, config, baseModel);
         AdapterWeightsFile.write(folder, modules);
+        writeConfig(folder);
+    }
+
+    private void writeConfig(Path folder) {
+        AdapterConfigFile.write(folder, config, baseModel);
         ObjectNode json = JsonNodeFactory.instance.objectNode();
         json.set(CONFIG, LoraConfigJson.write(config));
         StrictJson.writeObject(folder.resolve(PLORA_FILE), json);

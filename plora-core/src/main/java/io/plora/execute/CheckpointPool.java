@@ -62,6 +62,13 @@ final class CheckpointPool {
         return save(adapter, folder.last(config.id()));
     }
 
+    /** The last adapter is the best one, which was saved just before. */
+    Path saveLastAsBest(LoraConfig config, Supplier<PeftAdapter> adapter) {
+        Path path = folder.last(config.id());
+        writer.write(() -> adapter.get().save(path, best(config)));
+        return path;
+    }
+
     private Path save(Supplier<PeftAdapter> adapter, Path path) {
         writer.write(() -> adapter.get().save(path));
         return path;

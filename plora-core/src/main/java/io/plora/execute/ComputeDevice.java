@@ -102,7 +102,16 @@ public interface ComputeDevice {
 
     /** A GPU with a limit of memory; that of its driver and of libraries comes on top. */
     static ComputeDevice cuda(int number, long memoryBytes) {
-        return new CudaDevice(number, CudaKernels.deviceName(number), memoryBytes);
+        return cuda(number, CudaKernels.deviceName(number), memoryBytes);
+    }
+
+    /**
+     * A GPU that need not be here: a sweep can be planned for it. Only {@link #open} needs it.
+     *
+     * @param model what its driver calls it, such as {@code NVIDIA H100 80GB HBM3}
+     */
+    static ComputeDevice cuda(int number, String model, long memoryBytes) {
+        return new CudaDevice(number, model, memoryBytes);
     }
 
     private static long directMemory() {

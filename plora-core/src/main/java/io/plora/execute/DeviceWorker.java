@@ -253,7 +253,8 @@ final class DeviceWorker implements AutoCloseable {
                     trial.savedBest(checkpoints.saveBest(config, adapter));
                 }
                 if (done) {
-                    trial.savedLast(checkpoints.saveLast(config, adapter));
+                    trial.savedLast(
+                            best ? checkpoints.saveLastAsBest(config, adapter) : checkpoints.saveLast(config, adapter));
                 }
             }
             if (!done) {

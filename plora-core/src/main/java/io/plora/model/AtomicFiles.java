@@ -67,6 +67,21 @@ public final class AtomicFiles {
     }
 
     /**
+     * Gives a file a second name, in a folder that is there. Neither changes when the other is replaced.
+     *
+     * @return whether the file system can; if not, nothing is done
+     */
+    public static boolean link(Path name, Path file) {
+        try {
+            Files.createLink(name, file);
+            force(parent(name.toAbsolutePath().normalize()));
+            return true;
+        } catch (IOException | UnsupportedOperationException e) {
+            return false;
+        }
+    }
+
+    /**
      * Writes a folder, and the folders above it where they are missing.
      *
      * @param replaceable an existing folder is replaced if it holds nothing but files of these names

@@ -44,9 +44,9 @@ public final class AdapterWeights {
     /** A new adapter as PEFT starts it: A uniform in +-1/sqrt(in), drawn from the configuration's seed, and B zero. */
     public static AdapterWeights initialize(ModelConfig model, LoraConfig config, Kernels kernels) {
         AdapterWeights weights = new AdapterWeights(model, config, kernels);
-        float[] values = new float[Math.toIntExact(weights.layout.size())];
+        float[] values = new float[Math.toIntExact(weights.layout.bOffset())];
         weights.layout.slots().parallelStream().forEach(slot -> draw(config.seed(), slot, values));
-        weights.write(values);
+        weights.fill(() -> weights.state.writeA(values));
         return weights;
     }
 
@@ -190,9 +190,15 @@ public final class AdapterWeights {
 
     /** Fills a new adapter; where that fails its memory is given back. */
     private void write(float[] parameters) {
-        try {
+        fill(() -> {
             requireSize(parameters);
             state.write(parameters);
+        });
+    }
+
+    private void fill(Runnable writing) {
+        try {
+            writing.run();
         } catch (RuntimeException | Error e) {
             state.release();
             throw e;

@@ -60,6 +60,24 @@ class PeftAdapterTest {
     }
 
     @Test
+    void whatIsSavedBesideTheSameLoadsBackExactlyAndOutlivesIt() {
+        PeftAdapter adapter = RandomAdapters.create(CONFIG, 1);
+        Path last = root.resolve("adapters/last");
+        adapter.save(folder);
+        adapter.save(last, folder);
+        RandomAdapters.create(CONFIG, 2).save(folder);
+        assertSameMatrices(PeftAdapter.load(last), adapter);
+        assertThat(PeftAdapter.load(last).config()).isEqualTo(CONFIG);
+    }
+
+    @Test
+    void withoutTheSameItIsWrittenWhole() {
+        PeftAdapter adapter = RandomAdapters.create(CONFIG, 1);
+        adapter.save(folder, root.resolve("missing"));
+        assertSameMatrices(PeftAdapter.load(folder), adapter);
+    }
+
+    @Test
     void theConfigurationIsTheOneThatPeftReads() throws IOException {
         RandomAdapters.create(CONFIG, 1).save(folder);
         JsonNode json = new ObjectMapper()

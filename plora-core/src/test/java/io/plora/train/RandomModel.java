@@ -1,5 +1,6 @@
 package io.plora.train;
 
+import io.plora.kernels.DType;
 import io.plora.kernels.Kernels;
 import io.plora.kernels.PackedProjection;
 import io.plora.kernels.Tensor;
@@ -13,7 +14,7 @@ import java.util.SplittableRandom;
 
 /** Small decoders with random weights; the same seed gives the same weights with any kernels. */
 final class RandomModel {
-    private static final int POSITIONS = 64;
+    private static final int POSITIONS = 256;
 
     private final ModelConfig config;
     private final Kernels kernels;
@@ -45,6 +46,25 @@ final class RandomModel {
                 POSITIONS);
     }
 
+    /** As {@link #shape}, of sizes that the GPU's kernels take. */
+    static ModelConfig shapeForGpu(SplittableRandom random) {
+        ModelConfig shape = shape(random);
+        return new ModelConfig(
+                shape.family(),
+                shape.hiddenSize(),
+                shape.intermediateSize(),
+                shape.layers(),
+                shape.heads(),
+                shape.kvHeads(),
+                32,
+                (shape.vocabularySize() + 7) / 8 * 8,
+                shape.rmsNormEpsilon(),
+                shape.rope(),
+                shape.tiedEmbeddings(),
+                shape.qkvBias(),
+                shape.maxPositions());
+    }
+
     static DecoderWeights weights(ModelConfig config, Kernels kernels, long seed) {
         return new RandomModel(config, kernels, seed).weights();
     }
@@ -70,7 +90,7 @@ final class RandomModel {
         for (int i = 0; i < values.length; i++) {
             values[i] = (float) (0.5 + random.nextDouble());
         }
-        return tensor(values, values.length);
+        return weight(values, values.length);
     }
 
     private PackedProjection projection(int layer, TargetModule... modules) {
@@ -96,7 +116,7 @@ final class RandomModel {
                 values[position * config.headSize() + half + i] = (float) Math.sin(angle);
             }
         }
-        return tensor(values, POSITIONS, config.headSize());
+        return tensor(kernels.parameterType(), values, POSITIONS, config.headSize());
     }
 
     private Tensor normal(double deviation, long... shape) {
@@ -108,11 +128,19 @@ final class RandomModel {
         for (int i = 0; i < values.length; i++) {
             values[i] = (float) (deviation * random.nextGaussian());
         }
-        return tensor(values, shape);
+        return weight(values, shape);
     }
 
-    private Tensor tensor(float[] values, long... shape) {
-        Tensor tensor = kernels.allocate(kernels.activationType(), shape);
+    /** Rounded to what bf16 holds: no kernels round it further. */
+    private Tensor weight(float[] values, long... shape) {
+        for (int i = 0; i < values.length; i++) {
+            values[i] = Float.intBitsToFloat((Float.floatToIntBits(values[i]) + 0x8000) & 0xffff0000);
+        }
+        return tensor(kernels.activationType(), values, shape);
+    }
+
+    private Tensor tensor(DType type, float[] values, long... shape) {
+        Tensor tensor = kernels.allocate(type, shape);
         kernels.write(tensor, values);
         return tensor;
     }

@@ -31,7 +31,13 @@ public final class ExampleFiles {
      * @param tsv source, label, mark, sentence
      */
     public static ChoiceData judgements(Path tsv) {
+        return judgements(tsv, Long.MAX_VALUE);
+    }
+
+    /** As {@link #judgements(Path)}, of the first lines only. */
+    public static ChoiceData judgements(Path tsv, long limit) {
         return TextData.tsv(tsv, "source", "label", "mark", "sentence")
+                .withLimit(limit)
                 .withPrompt("{sentence}\nIs this acceptable English?")
                 .asChoices("label")
                 .withCandidate("0", " no")

@@ -50,7 +50,7 @@ public final class TrainingBenchmark implements Callable<Integer> {
         CPU,
         CUDA;
 
-        private ComputeDevice open() {
+        ComputeDevice open() {
             return this == CPU ? ComputeDevice.cpu() : ComputeDevice.cuda(0);
         }
     }

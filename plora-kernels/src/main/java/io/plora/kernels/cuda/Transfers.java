@@ -57,6 +57,12 @@ final class Transfers {
 
     /** Converts all of a tensor to little-endian float32 values. */
     void read(Tensor from, ByteBuffer to) {
+        if (from.type() == DType.F32 && to.isDirect()) {
+            int size = Math.toIntExact(from.bytes());
+            memory.copyOut(new Pointer(to.slice().limit(size)).address(), from.address(), size);
+            to.position(to.position() + size);
+            return;
+        }
         ByteBuffer target = to.slice().order(ByteOrder.LITTLE_ENDIAN);
         int bytes = from.type().bytes();
         for (long start = 0; start < from.size(); start += CHUNK) {

@@ -1,0 +1,119 @@
+package io.plora.examples.benchmark;
+
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.plora.examples.CommandLines;
+import io.plora.plan.PackingPolicy;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/**
+ * The same whole sweep live on this machine under one policy after the other: one epoch of every configuration, see
+ * {@link LiveSweep}.
+ *
+ * <p>{@code makespan_s} is the wall time of the whole call, with loading the base model, evaluating each adapter on one sample
+ * and saving it; {@code iterations_s} the sum of all iterations, {@code to_first_step_s} what came before the first;
+ * {@code planned_s} is what the policy's plan takes by the time model, iterations alone. A short sweep under each policy before
+ * warms the JVM and the device up.
+ */
+@Command(
+        name = "SweepBenchmark",
+        mixinStandardHelpOptions = true,
+        description = "Runs the same sweep under several policies.",
+        sortOptions = false)
+public final class SweepBenchmark implements Callable<Integer> {
+    private static final int WARM_UP_SAMPLES = 32;
+
+    @Spec
+    private CommandSpec spec = CommandSpec.create();
+
+    @Mixin
+    private SweepSetting setting = new SweepSetting();
+
+    @Option(
+            names = "--policies",
+            split = ",",
+            description = "of ${COMPLETION-CANDIDATES}, in this order (default: all)")
+    private List<SweepPolicy> policies = List.of(SweepPolicy.values());
+
+    @Option(names = "--dtm-plan", description = "DTM's plan, written by SweepPlanFile (default: it is made here)")
+    private @Nullable Path dtmPlan;
+
+    @Option(names = "--scratch", description = "where outputs lie while their sweep runs (default: ${DEFAULT-VALUE})")
+    private Path scratch = Path.of(System.getProperty("java.io.tmpdir"));
+
+    @Option(names = "--results", description = "file that rows are added to (default: ${DEFAULT-VALUE})")
+    private Path results = Path.of("plora-examples/benchmarks/results/sweep-h100.jsonl");
+
+    public static void main(String[] arguments) {
+        CommandLines.main(new SweepBenchmark(), arguments);
+    }
+
+    @Override
+    public Integer call() throws IOException {
+        LiveSweep sweep = setting.sweep(scratch);
+        warmUp(sweep);
+        for (SweepPolicy policy : policies) {
+            double planned = sweep.planned(policy.open(dtmPlan));
+            PackingPolicy opened = policy.open(dtmPlan);
+            write(row(sweep, opened.name(), planned, sweep.run(opened)));
+        }
+        return 0;
+    }
+
+    private static void warmUp(LiveSweep sweep) throws IOException {
+        LiveSweep shortened = sweep.shortened(WARM_UP_SAMPLES);
+        for (SweepPolicy policy : List.of(SweepPolicy.CONTINUOUS, SweepPolicy.MIN_GPU)) {
+            shortened.run(policy.open(null));
+        }
+    }
+
+    private ObjectNode row(LiveSweep sweep, String policy, double planned, LiveSweep.Outcome outcome)
+            throws IOException {
+        ObjectNode row = JsonNodeFactory.instance.objectNode();
+        row.put("bench", "sweep");
+        row.put("model", sweep.model().getFileName().toString());
+        row.put("parameters", sweep.parameters());
+        row.put("policy", policy);
+        row.put("configs", sweep.configs().size());
+        row.put("samples", sweep.samples().size());
+        row.put("mean_tokens", rounded(sweep.meanTokens()));
+        row.put("tokenizer", "of the bundled model, 4,096 tokens");
+        row.put("validation_samples", LiveSweep.VALIDATION_SAMPLES);
+        row.put("makespan_s", rounded(outcome.seconds()));
+        row.put("to_first_step_s", rounded(outcome.secondsToFirstStep()));
+        row.put("iterations_s", rounded(outcome.iterationSeconds()));
+        row.put("planned_s", rounded(planned));
+        row.put("iterations", outcome.iterations());
+        row.put("optimizer_steps", outcome.steps());
+        row.put("tokens", outcome.tokens());
+        row.put("tokens_per_s", Math.round(outcome.tokens() / outcome.seconds()));
+        row.put("adapters_together", rounded(outcome.adaptersTogether()));
+        row.put("most_together", outcome.mostTogether());
+        row.put("adapters_gib", rounded(outcome.adapterBytes() / (double) (1L << 30)));
+        row.put("device", sweep.device().name());
+        Machine.describe(row);
+        row.put("command", Machine.command(spec));
+        return row;
+    }
+
+    private void write(ObjectNode row) throws IOException {
+        System.out.println(row);
+        Files.createDirectories(results.toAbsolutePath().getParent());
+        Files.writeString(results, row + "\n", StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+    }
+
+    private static double rounded(double value) {
+        return Math.round(value * 1000) / 1000.0;
+    }
+}

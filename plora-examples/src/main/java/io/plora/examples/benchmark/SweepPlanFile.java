@@ -1,0 +1,39 @@
+package io.plora.examples.benchmark;
+
+import io.plora.examples.CommandLines;
+import io.plora.plan.DtmPacking;
+import io.plora.plan.SweepPlan;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Parameters;
+
+/**
+ * Writes DTM's plan of {@link SweepBenchmark}'s sweep as a journal, for a GPU host that lacks DTM's solver to replay. DTM plans
+ * by predicted times, so its jobs are the same wherever they are planned, for the same GPU and the same memory.
+ */
+@Command(
+        name = "SweepPlanFile",
+        mixinStandardHelpOptions = true,
+        description = "Writes DTM's plan of a sweep, for SweepBenchmark --dtm-plan.",
+        sortOptions = false)
+public final class SweepPlanFile implements Callable<Integer> {
+    @Mixin
+    private SweepSetting setting = new SweepSetting();
+
+    @Parameters(paramLabel = "FILE", description = "the journal; must not exist")
+    private Path file = Path.of("");
+
+    public static void main(String[] arguments) {
+        CommandLines.main(new SweepPlanFile(), arguments);
+    }
+
+    @Override
+    public Integer call() {
+        LiveSweep sweep = setting.sweep(file.toAbsolutePath().getParent());
+        SweepPlan plan = sweep.savePlan(new DtmPacking(), file);
+        System.out.println(plan.toText());
+        return 0;
+    }
+}
