@@ -48,10 +48,10 @@ class PeftParityTest {
     private static final Tolerance FLOAT32 = new Tolerance(1e-4, 1e-5, 1e-4, 1e-3);
 
     /**
-     * Logits are up to 14, of sums over 128 values. A loss is of some 30 tokens of one sample. AdamW moves by a whole learning
-     * rate where the sign of a gradient is rounding's to choose.
+     * Logits are up to 14, of sums over 128 values. A loss may be of one sample with some 30 answer tokens, which even out less
+     * than those of a batch. AdamW moves by a whole learning rate where the sign of a gradient is rounding's to choose.
      */
-    private static final Tolerance BF16 = new Tolerance(0.25, 0x1p-7, 5e-2, 0.3);
+    private static final Tolerance BF16 = new Tolerance(0.25, 0x1p-6, 8e-2, 0.3);
 
     static List<ParityCase> cases() {
         List<ParityCase> cases = ParityFixture.readAll(ParityFixture.bundled());
