@@ -108,9 +108,7 @@ class SweepBenchmarkTest {
     void aSweepIsPlannedForAGpuThatIsNotHere() {
         Path plan = folder.resolve("dtm.jsonl");
 
-        assertThat(CommandLines.run(
-                        new SweepPlanFile(),
-                        setting("--device", "CUDA", "--gpu", "NVIDIA H100 80GB HBM3", plan.toString())))
+        assertThat(CommandLines.run(new SweepPlanFile(), setting("--gpu", "NVIDIA H100 80GB HBM3", plan.toString())))
                 .isZero();
 
         assertThat(Journal.read(plan).decisions()).isNotEmpty();
