@@ -1,9 +1,10 @@
 """What the sweep of SweepBenchmark takes with Hugging Face PEFT, one configuration after the other.
 
-Training steps are measured for some ranks (the smallest and the largest unless told) and each batch size of the search space: batches of the same sentences in a random order,
-padded to the longest of the batch, forward, backward, fused AdamW; bf16 base model, float32 adapters on all seven projections,
-scaled dot product attention. The sweep's time is extrapolated: over all configurations, steps of an epoch times the median
-step of the next smaller rank measured. It has no loading, evaluating and saving. One epoch of the smallest rank and the largest batch size is run as a check. Prints JSON rows.
+Training steps are measured for some ranks (the smallest and the largest unless told) and each batch size of the search space:
+batches of the same sentences in a random order, padded to the longest of the batch, forward, backward, fused AdamW; bf16 base
+model, float32 adapters on all seven projections, scaled dot product attention. The sweep's time is extrapolated: over all
+configurations, steps of an epoch times the median step of the next smaller rank measured. It has no loading, evaluating and
+saving. With --check one epoch of the smallest rank and the largest batch size is run beside. Prints JSON rows.
 
 usage: peft_sweep.py --model FOLDER --train TSV [--samples 1000] [--space paper_sweep.csv] [--results FILE]
 FOLDER: as RandomModelMaker writes it.  TSV: source, label, mark, sentence.
@@ -112,6 +113,7 @@ def parse():
     parser.add_argument("--warm-up", type=int, default=3)
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--device", default="cuda")
+    parser.add_argument("--check", action="store_true")
     parser.add_argument("--results", help="file that rows are added to")
     return parser.parse_args()
 
@@ -163,7 +165,7 @@ def main():
                 "policy": "PEFT step", "rank": rank, "batch": batch, "ms": round(1e3 * seconds[rank, batch], 2),
                 "fastest_ms": round(1e3 * min(times), 2), "slowest_ms": round(1e3 * max(times), 2), "steps": len(times),
             })
-        if rank == ranks[0]:
+        if options.check and rank == ranks[0]:
             write({
                 "policy": "PEFT epoch", "rank": rank, "batch": batch, "steps": steps_of(batch),
                 "epoch_s": round(training.epoch_seconds(batch), 3),

@@ -49,29 +49,34 @@ final class CheckpointPool {
         return Suppliers.memoize(adapter.copy(baseName())::get);
     }
 
-    Path saveBest(LoraConfig config, Supplier<PeftAdapter> adapter) {
-        return save(adapter, best(config));
-    }
-
     /** Where the best adapter of a trial lies, if it has one. */
     Path best(LoraConfig config) {
         return folder.best(config.id());
     }
 
-    Path saveLast(LoraConfig config, Supplier<PeftAdapter> adapter) {
-        return save(adapter, folder.last(config.id()));
+    /** Where the adapter of a trial that has ended lies. */
+    Path last(LoraConfig config) {
+        return folder.last(config.id());
     }
 
-    /** The last adapter is the best one, which was saved just before. */
-    Path saveLastAsBest(LoraConfig config, Supplier<PeftAdapter> adapter) {
-        Path path = folder.last(config.id());
-        writer.write(() -> adapter.get().save(path, best(config)));
-        return path;
+    void saveBest(LoraConfig config, Supplier<PeftAdapter> adapter) {
+        save(config, adapter, best(config));
     }
 
-    private Path save(Supplier<PeftAdapter> adapter, Path path) {
-        writer.write(() -> adapter.get().save(path));
-        return path;
+    void saveLast(LoraConfig config, Supplier<PeftAdapter> adapter) {
+        save(config, adapter, last(config));
+    }
+
+    private void save(LoraConfig config, Supplier<PeftAdapter> adapter, Path path) {
+        writer.write(config.id(), () -> adapter.get().save(path));
+    }
+
+    /** An adapter that is both is written once. */
+    void saveBestAndLast(LoraConfig config, Supplier<PeftAdapter> adapter) {
+        writer.write(config.id(), () -> {
+            adapter.get().save(best(config));
+            adapter.get().save(last(config), best(config));
+        });
     }
 
     /** What a trial resumes from. */
@@ -98,11 +103,15 @@ final class CheckpointPool {
                 position.optimizerSteps(),
                 position.samples(),
                 position.epoch());
-        writer.write(() -> AtomicFiles.writeFolder(
-                folder.running(soFar.id()), Set.of(ADAPTER, TrialFiles.JSON_LINES, TrialFiles.CSV), unfinished -> {
-                    training.toPeftAdapter(base.config(), baseName()).save(unfinished.resolve(ADAPTER), state);
-                    TrialFiles.open(unfinished).append(soFar);
-                }));
+        writer.write(
+                soFar.id(),
+                () -> AtomicFiles.writeFolder(
+                        folder.running(soFar.id()),
+                        Set.of(ADAPTER, TrialFiles.JSON_LINES, TrialFiles.CSV),
+                        unfinished -> {
+                            training.toPeftAdapter(base.config(), baseName()).save(unfinished.resolve(ADAPTER), state);
+                            TrialFiles.open(unfinished).append(soFar);
+                        }));
     }
 
     /** Finds what {@link #saveRunning} saved. */

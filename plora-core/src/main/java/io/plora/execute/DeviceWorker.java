@@ -248,14 +248,7 @@ final class DeviceWorker implements AutoCloseable {
             boolean best = trial.record(evaluations.get(i), spec.metric());
             boolean done = trial.training().isDone();
             if (best || done) {
-                Supplier<PeftAdapter> adapter = checkpoints.copy(adapters.get(i));
-                if (best) {
-                    trial.savedBest(checkpoints.saveBest(config, adapter));
-                }
-                if (done) {
-                    trial.savedLast(
-                            best ? checkpoints.saveLastAsBest(config, adapter) : checkpoints.saveLast(config, adapter));
-                }
+                save(trial, checkpoints.copy(adapters.get(i)), best, done);
             }
             if (!done) {
                 saveRunning(trial);
@@ -263,6 +256,23 @@ final class DeviceWorker implements AutoCloseable {
             events.add(new EpochEvent(trial.id(), epoch(trial), evaluations.get(i)));
         }
         return events;
+    }
+
+    private void save(TrialRun trial, Supplier<PeftAdapter> adapter, boolean best, boolean last) {
+        LoraConfig config = trial.config();
+        if (best && last) {
+            checkpoints.saveBestAndLast(config, adapter);
+        } else if (best) {
+            checkpoints.saveBest(config, adapter);
+        } else {
+            checkpoints.saveLast(config, adapter);
+        }
+        if (best) {
+            trial.savedBest(checkpoints.best(config));
+        }
+        if (last) {
+            trial.savedLast(checkpoints.last(config));
+        }
     }
 
     /** Tokens of a pass of an evaluation: what the token budget and the memory beside the members allow. */

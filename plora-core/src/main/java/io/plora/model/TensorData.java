@@ -2,8 +2,6 @@ package io.plora.model;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.nio.FloatBuffer;
 import java.nio.channels.WritableByteChannel;
 
 /** Values of a tensor on their way to a file, little-endian; asked for when it is the tensor's turn, piece by piece. */
@@ -15,15 +13,7 @@ public interface TensorData {
 
     /** Float32 values. */
     static TensorData of(float[] values) {
-        return channel -> {
-            int chunk = Math.min(values.length, 1 << 16);
-            ByteBuffer bytes = ByteBuffer.allocateDirect(chunk * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
-            FloatBuffer floats = bytes.asFloatBuffer();
-            for (int from = 0; from < values.length; from += floats.position()) {
-                floats.clear().put(values, from, Math.min(chunk, values.length - from));
-                writeFully(bytes.position(0).limit(floats.position() * Float.BYTES), channel);
-            }
-        };
+        return channel -> FloatBytes.write(values, channel);
     }
 
     /** All remaining bytes of a buffer, whose position stays. */

@@ -20,7 +20,7 @@ class BackgroundWriterTest {
         CountDownLatch disk = new CountDownLatch(1);
         List<Integer> written = Collections.synchronizedList(new ArrayList<>());
         try (BackgroundWriter writer = new BackgroundWriter()) {
-            writer.write(() -> {
+            writer.write("adapter", () -> {
                 awaitUninterruptibly(disk);
                 written.add(1);
             });
@@ -35,10 +35,21 @@ class BackgroundWriterTest {
     }
 
     @Test
-    void writesInTheOrderAskedAndAllBeforeItCloses() {
+    void oneOwnerDoesNotWaitForAnother() {
+        CountDownLatch second = new CountDownLatch(1);
+        try (BackgroundWriter writer = new BackgroundWriter()) {
+            writer.write("first", () -> awaitUninterruptibly(second));
+            writer.write("second", second::countDown);
+            BackgroundWriter.await(writer.written());
+        }
+        assertThat(second.getCount()).isZero();
+    }
+
+    @Test
+    void writesOfOneOwnerInTheOrderAskedAndAllBeforeItCloses() {
         List<Integer> written = new ArrayList<>();
         try (BackgroundWriter writer = new BackgroundWriter()) {
-            IntStream.range(0, 100).forEach(i -> writer.write(() -> written.add(i)));
+            IntStream.range(0, 100).forEach(i -> writer.write("adapter", () -> written.add(i)));
         }
         assertThat(written)
                 .containsExactlyElementsOf(IntStream.range(0, 100).boxed().toList());
@@ -49,12 +60,13 @@ class BackgroundWriterTest {
         UncheckedIOException full = new UncheckedIOException(new IOException("disk full"));
         List<Integer> written = new ArrayList<>();
         try (BackgroundWriter writer = new BackgroundWriter()) {
-            writer.write(() -> {
+            writer.write("adapter", () -> {
                 throw full;
             });
             Future<?> done = writer.written();
             assertThatThrownBy(() -> BackgroundWriter.await(done)).isSameAs(full);
-            assertThatThrownBy(() -> writer.write(() -> written.add(1))).isSameAs(full);
+            assertThatThrownBy(() -> writer.write("adapter", () -> written.add(1)))
+                    .isSameAs(full);
             assertThatThrownBy(() -> BackgroundWriter.await(writer.written())).isSameAs(full);
         }
         assertThat(written).isEmpty();

@@ -29,7 +29,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -68,7 +70,17 @@ record LiveSweep(Path model, List<LoraConfig> configs, List<Sample> samples, Com
             long tokens,
             double adaptersTogether,
             int mostTogether,
-            long adapterBytes) {}
+            long adapterBytes) {
+
+        /**
+         * Seconds of a sweep of which the run was a part, one configuration after the other: the base model is loaded once.
+         *
+         * @param share of the configurations that the run trained
+         */
+        double secondsOfWhole(double share) {
+            return secondsToFirstStep + (seconds - secondsToFirstStep) / share;
+        }
+    }
 
     private static final class Clock implements SweepListener {
         private final long start = System.nanoTime();
@@ -97,6 +109,24 @@ record LiveSweep(Path model, List<LoraConfig> configs, List<Sample> samples, Com
                         LoraConfig::batchSize, config -> config, (first, other) -> first, TreeMap::new))
                 .values());
         return new LiveSweep(model, some, samples.subList(0, Math.min(fewer, samples.size())), device, scratch);
+    }
+
+    /**
+     * One configuration of each rank and batch size. Another alpha or learning rate makes no difference to the time that it
+     * takes alone.
+     *
+     * @throws IllegalStateException if there is not the same number of each
+     */
+    LiveSweep oneOfEach() {
+        Map<List<Integer>, List<LoraConfig>> kinds = configs.stream()
+                .collect(Collectors.groupingBy(
+                        config -> List.of(config.rank(), config.batchSize()), LinkedHashMap::new, Collectors.toList()));
+        if (kinds.values().stream().mapToInt(List::size).distinct().count() > 1) {
+            throw new IllegalStateException("There are not as many configurations of each rank and batch size: (%s)."
+                    .formatted(kinds.values().stream().map(List::size).toList()));
+        }
+        return new LiveSweep(
+                model, kinds.values().stream().map(kind -> kind.get(0)).toList(), samples, device, scratch);
     }
 
     double meanTokens() {

@@ -21,10 +21,11 @@ import picocli.CommandLine.Spec;
  * The same whole sweep live on this machine under one policy after the other: one epoch of every configuration, see
  * {@link LiveSweep}.
  *
- * <p>{@code makespan_s} is the wall time of the whole call, with loading the base model, evaluating each adapter on one sample
- * and saving it; {@code iterations_s} the sum of all iterations, {@code to_first_step_s} what came before the first;
- * {@code planned_s} is what the policy's plan takes by the time model, iterations alone. A short sweep under each policy before
- * warms the JVM and the device up.
+ * <p>{@code measured_s} is the wall time of the whole call, with loading the base model, evaluating each adapter on one sample
+ * and saving it: {@code to_first_step_s} before the first iteration begins, {@code iterations_s} in iterations. {@code makespan_s}
+ * is the same; where only one configuration of each kind was trained, what came after the first iteration began is multiplied,
+ * while all else counts what was trained. {@code planned_s} is what the policy's plan of the whole sweep takes by the time model,
+ * iterations alone. A short sweep under each policy before warms the JVM and the device up.
  */
 @Command(
         name = "SweepBenchmark",
@@ -49,6 +50,11 @@ public final class SweepBenchmark implements Callable<Integer> {
     @Option(names = "--dtm-plan", description = "DTM's plan, written by SweepPlanFile (default: it is made here)")
     private @Nullable Path dtmPlan;
 
+    @Option(
+            names = "--alone-one-of-each",
+            description = "under Min GPU train one configuration of each rank and batch size, and extrapolate")
+    private boolean oneOfEach;
+
     @Option(names = "--scratch", description = "where outputs lie while their sweep runs (default: ${DEFAULT-VALUE})")
     private Path scratch = Path.of(System.getProperty("java.io.tmpdir"));
 
@@ -66,7 +72,8 @@ public final class SweepBenchmark implements Callable<Integer> {
         for (SweepPolicy policy : policies) {
             double planned = sweep.planned(policy.open(dtmPlan));
             PackingPolicy opened = policy.open(dtmPlan);
-            write(row(sweep, opened.name(), planned, sweep.run(opened)));
+            LiveSweep trained = oneOfEach && policy == SweepPolicy.MIN_GPU ? sweep.oneOfEach() : sweep;
+            write(row(sweep, opened.name(), planned, trained, trained.run(opened)));
         }
         return 0;
     }
@@ -78,19 +85,24 @@ public final class SweepBenchmark implements Callable<Integer> {
         }
     }
 
-    private ObjectNode row(LiveSweep sweep, String policy, double planned, LiveSweep.Outcome outcome)
+    /** @param trained all of the sweep, or one configuration of each kind to extrapolate from */
+    private ObjectNode row(LiveSweep sweep, String policy, double planned, LiveSweep trained, LiveSweep.Outcome outcome)
             throws IOException {
+        double share = (double) trained.configs().size() / sweep.configs().size();
         ObjectNode row = JsonNodeFactory.instance.objectNode();
         row.put("bench", "sweep");
         row.put("model", sweep.model().getFileName().toString());
         row.put("parameters", sweep.parameters());
         row.put("policy", policy);
         row.put("configs", sweep.configs().size());
+        row.put("trained_configs", trained.configs().size());
         row.put("samples", sweep.samples().size());
         row.put("mean_tokens", rounded(sweep.meanTokens()));
         row.put("tokenizer", "of the bundled model, 4,096 tokens");
         row.put("validation_samples", LiveSweep.VALIDATION_SAMPLES);
-        row.put("makespan_s", rounded(outcome.seconds()));
+        row.put("makespan_s", rounded(outcome.secondsOfWhole(share)));
+        row.put("extrapolated", share < 1);
+        row.put("measured_s", rounded(outcome.seconds()));
         row.put("to_first_step_s", rounded(outcome.secondsToFirstStep()));
         row.put("iterations_s", rounded(outcome.iterationSeconds()));
         row.put("planned_s", rounded(planned));

@@ -5,8 +5,10 @@ import io.plora.plan.DtmPacking;
 import io.plora.plan.SweepPlan;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /**
@@ -22,6 +24,11 @@ public final class SweepPlanFile implements Callable<Integer> {
     @Mixin
     private SweepSetting setting = new SweepSetting();
 
+    @Option(
+            names = "--gpu",
+            description = "plan for a GPU that is not here, by what its driver calls it: \"NVIDIA H100 80GB HBM3\"")
+    private @Nullable String gpu;
+
     @Parameters(paramLabel = "FILE", description = "the journal; must not exist")
     private Path file = Path.of("");
 
@@ -31,7 +38,8 @@ public final class SweepPlanFile implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        LiveSweep sweep = setting.sweep(file.toAbsolutePath().getParent());
+        Path scratch = file.toAbsolutePath().getParent();
+        LiveSweep sweep = gpu == null ? setting.sweep(scratch) : setting.sweep(scratch, gpu);
         SweepPlan plan = sweep.savePlan(new DtmPacking(), file);
         System.out.println(plan.toText());
         return 0;

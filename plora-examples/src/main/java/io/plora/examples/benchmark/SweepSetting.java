@@ -37,18 +37,25 @@ final class SweepSetting {
     @Option(names = "--device", description = "${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE})")
     private Device device = Device.CUDA;
 
-    @Option(
-            names = "--gpu",
-            description =
-                    "what the driver calls the GPU, such as \"NVIDIA H100 80GB HBM3\", where it is not here: to plan for it")
-    private @Nullable String gpu;
-
     @Option(names = "--memory-gib", description = "of the device, to use (default: what is free)")
     private @Nullable Integer memoryGibibytes;
 
     /** @param scratch folder for outputs */
     LiveSweep sweep(Path scratch) {
-        return new LiveSweep(model(), configs(), samples(), device(), scratch);
+        return sweep(scratch, device());
+    }
+
+    /**
+     * The same for a GPU that need not be here; only to plan.
+     *
+     * @param gpu what its driver calls it
+     */
+    LiveSweep sweep(Path scratch, String gpu) {
+        return sweep(scratch, absent(gpu));
+    }
+
+    private LiveSweep sweep(Path scratch, ComputeDevice on) {
+        return new LiveSweep(model(), configs(), samples(), on, scratch);
     }
 
     private Path model() {
@@ -83,9 +90,16 @@ final class SweepSetting {
             return device == Device.CPU ? ComputeDevice.cpu() : ComputeDevice.cuda(0);
         }
         long bytes = (long) memoryGibibytes << 30;
-        if (device == Device.CPU) {
-            return ComputeDevice.cpu(Runtime.getRuntime().availableProcessors(), bytes);
+        return device == Device.CPU
+                ? ComputeDevice.cpu(Runtime.getRuntime().availableProcessors(), bytes)
+                : ComputeDevice.cuda(0, bytes);
+    }
+
+    private ComputeDevice absent(String gpu) {
+        if (memoryGibibytes == null) {
+            throw new IllegalArgumentException(
+                    "GPU (%s) is not here to ask for its memory. Maybe give --memory-gib.".formatted(gpu));
         }
-        return gpu == null ? ComputeDevice.cuda(0, bytes) : ComputeDevice.cuda(0, gpu, bytes);
+        return ComputeDevice.cuda(0, gpu, (long) memoryGibibytes << 30);
     }
 }

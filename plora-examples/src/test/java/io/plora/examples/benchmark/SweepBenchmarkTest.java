@@ -1,6 +1,7 @@
 package io.plora.examples.benchmark;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -77,12 +78,37 @@ class SweepBenchmarkTest {
     }
 
     @Test
+    void oneByOneIsExtrapolatedFromOneConfigurationOfEachRankAndBatchSize() throws IOException {
+        Path results = folder.resolve("sweep.jsonl");
+
+        assertThat(CommandLines.run(
+                        new SweepBenchmark(),
+                        setting(
+                                "--device",
+                                "CPU",
+                                "--policies",
+                                "MIN_GPU",
+                                "--alone-one-of-each",
+                                "--scratch",
+                                folder.toString(),
+                                "--results",
+                                results.toString())))
+                .isZero();
+
+        JsonNode row = new ObjectMapper().readTree(Files.readString(results));
+        assertThat(row.get("configs").asInt()).isEqualTo(4);
+        assertThat(row.get("trained_configs").asInt()).isEqualTo(2);
+        assertThat(row.get("extrapolated").asBoolean()).isTrue();
+        double toFirstStep = row.get("to_first_step_s").asDouble();
+        assertThat(row.get("makespan_s").asDouble())
+                .isCloseTo(toFirstStep + 2 * (row.get("measured_s").asDouble() - toFirstStep), within(0.01));
+    }
+
+    @Test
     void aSweepIsPlannedForAGpuThatIsNotHere() {
         Path plan = folder.resolve("dtm.jsonl");
 
-        assertThat(CommandLines.run(
-                        new SweepPlanFile(),
-                        setting("--device", "CUDA", "--gpu", "NVIDIA H100 80GB HBM3", plan.toString())))
+        assertThat(CommandLines.run(new SweepPlanFile(), setting("--gpu", "NVIDIA H100 80GB HBM3", plan.toString())))
                 .isZero();
 
         assertThat(Journal.read(plan).decisions()).isNotEmpty();
