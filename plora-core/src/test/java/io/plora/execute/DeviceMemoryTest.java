@@ -39,7 +39,7 @@ class DeviceMemoryTest {
         long memory = needed(policy);
         AtomicLong live = new AtomicLong();
         AtomicLong peak = new AtomicLong();
-        TestDevice small = new TestDevice("small", memory, (call, method, arguments) -> {
+        TestDevice small = TestDevice.of("small", memory, (call, method, arguments) -> {
             Object result = call.proceed();
             if (result instanceof Tensor taken) {
                 peak.accumulateAndGet(live.addAndGet(taken.bytes()), Math::max);
