@@ -44,7 +44,7 @@ public final class QualityBenchmark implements Callable<Integer> {
     private CommandSpec spec = CommandSpec.create();
 
     @Option(names = "--device", description = "${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE})")
-    private TrainingBenchmark.Device device = TrainingBenchmark.Device.CUDA;
+    private BenchmarkDevice device = BenchmarkDevice.CUDA;
 
     @Option(names = "--steps", description = "of the trainings whose losses are compared (default: ${DEFAULT-VALUE})")
     private int steps = 100;
