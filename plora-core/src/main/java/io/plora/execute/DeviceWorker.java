@@ -26,6 +26,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -120,10 +121,7 @@ final class DeviceWorker implements AutoCloseable {
     private GroupOutcome run(GroupTask task) {
         Group running = group(task.group());
         if (!joining.isEmpty()) {
-            running.trainer().release(); // the adapters may need the memory
-            joining.forEach(trial -> join(running, trial));
-            joining.clear();
-            running.trainer().reserve(tokensAtOnce(running));
+            joinAll(running);
         }
         Map<Training, Integer> samples = new LinkedHashMap<>();
         task.samples().forEach((trial, count) -> samples.put(trial.training(), count));
@@ -199,6 +197,18 @@ final class DeviceWorker implements AutoCloseable {
         return spec.base().config();
     }
 
+    /** Memory of activations stays as it is where it is not more than there is beside all members. */
+    private void joinAll(Group running) {
+        List<TrialRun> all =
+                Stream.concat(running.trials().stream(), joining.stream()).toList();
+        if (tokensBeside(all) < running.trainer().reserved()) {
+            running.trainer().release();
+        }
+        joining.forEach(trial -> join(running, trial));
+        joining.clear();
+        running.trainer().reserve(tokensAtOnce(running));
+    }
+
     private void join(Group running, TrialRun trial) {
         Kernels kernels = base().kernels();
         Training training = trial.snapshot()
@@ -248,7 +258,8 @@ final class DeviceWorker implements AutoCloseable {
             boolean best = trial.record(evaluations.get(i), spec.metric());
             boolean done = trial.training().isDone();
             if (best || done) {
-                Supplier<PeftAdapter> adapter = checkpoints.copy(adapters.get(i));
+                Supplier<PeftAdapter> adapter =
+                        done ? checkpoints.lastCopy(adapters.get(i)) : checkpoints.copy(adapters.get(i));
                 if (best) {
                     trial.savedBest(checkpoints.saveBest(config, adapter));
                 }
@@ -267,14 +278,19 @@ final class DeviceWorker implements AutoCloseable {
 
     /** Tokens of a pass of an evaluation: what the token budget and the memory beside the members allow. */
     private int evaluationTokens(Group running) {
+        return (int) Math.min(activations.tokenBudget(), Math.max(1, tokensBeside(running.trials())));
+    }
+
+    /** Tokens whose activations memory holds beside some adapters. */
+    private long tokensBeside(List<TrialRun> trials) {
         GroupMemory memory = spec.memory(activations.policy());
         long free = device.memoryBytes() - memory.baseBytes(1);
         long tokenBytes = 1;
-        for (TrialRun member : running.trials()) {
-            free -= memory.adapterBytes(member.config(), 1);
-            tokenBytes = Math.max(tokenBytes, memory.tokenBytes(member.config(), 1));
+        for (TrialRun trial : trials) {
+            free -= memory.adapterBytes(trial.config(), 1);
+            tokenBytes = Math.max(tokenBytes, memory.tokenBytes(trial.config(), 1));
         }
-        return (int) Math.min(activations.tokenBudget(), Math.max(1, free / tokenBytes));
+        return free / tokenBytes;
     }
 
     /** Tokens of the largest iteration that the members can take. */

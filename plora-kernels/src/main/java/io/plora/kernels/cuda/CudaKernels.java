@@ -1,5 +1,6 @@
 package io.plora.kernels.cuda;
 
+import com.google.common.util.concurrent.Futures;
 import io.plora.kernels.AdapterState;
 import io.plora.kernels.AttentionShape;
 import io.plora.kernels.DType;
@@ -14,6 +15,7 @@ import io.plora.kernels.Tensor;
 import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.Future;
 import org.bytedeco.javacpp.PointerPointer;
 import org.jspecify.annotations.Nullable;
 
@@ -160,7 +162,7 @@ public final class CudaKernels implements Kernels {
         memory.stream();
         passes.drop();
         optimizer.forget(tensor);
-        memory.arena().release(tensor);
+        memory.release(tensor);
     }
 
     @Override
@@ -171,6 +173,17 @@ public final class CudaKernels implements Kernels {
     @Override
     public void read(Tensor from, ByteBuffer to) {
         transfers.read(from, to);
+    }
+
+    @Override
+    public Future<float[]> floatsLater(Tensor tensor) {
+        return tensor.type() == DType.F32 ? memory.readLater(tensor) : Futures.immediateFuture(floats(tensor));
+    }
+
+    @Override
+    public void uniform(Tensor to, long seed, double bound) {
+        check.uniform(to);
+        CudaLibrary.check(Plora.uniform(to.address(), to.size(), seed, bound, memory.stream()));
     }
 
     @Override

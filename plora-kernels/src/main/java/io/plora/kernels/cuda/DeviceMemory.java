@@ -3,6 +3,8 @@ package io.plora.kernels.cuda;
 import io.plora.kernels.Arena;
 import io.plora.kernels.DType;
 import io.plora.kernels.Tensor;
+import java.util.List;
+import java.util.concurrent.Future;
 import java.util.function.BooleanSupplier;
 import java.util.function.LongSupplier;
 import org.bytedeco.javacpp.Pointer;
@@ -15,6 +17,7 @@ final class DeviceMemory {
     private final Arena arena;
     private BooleanSupplier spare = () -> false;
     private @Nullable LongSupplier recording; // tells the stream of a recording under way
+    private final LateReads lateReads;
     private boolean closed;
 
     /** @throws OutOfMemoryError if the device does not have so many bytes */
@@ -22,6 +25,7 @@ final class DeviceMemory {
         this.device = device;
         this.memory = allocate(device, bytes);
         this.arena = new Arena(memory, memory.address(), bytes);
+        this.lateReads = new LateReads(device);
     }
 
     private static Pointer allocate(Nd4jDevice device, long bytes) {
@@ -76,14 +80,34 @@ final class DeviceMemory {
      */
     Tensor allocate(DType type, long... shape) {
         requireNoRecording();
+        lateReads.takeReleased(false).forEach(arena::release);
         try {
             return arena.allocate(type, shape);
         } catch (OutOfMemoryError e) {
-            if (!spare.getAsBoolean()) {
+            if (!letGo()) {
                 throw e;
             }
             return arena.allocate(type, shape);
         }
+    }
+
+    private boolean letGo() {
+        List<Tensor> released = lateReads.takeReleased(true);
+        released.forEach(arena::release);
+        return spare.getAsBoolean() || !released.isEmpty();
+    }
+
+    /** Takes a tensor's memory back, where {@link #readLater} has still to read it as soon as it has. */
+    void release(Tensor tensor) {
+        if (!lateReads.keeps(tensor)) {
+            arena.release(tensor);
+        }
+    }
+
+    /** Values of a float32 tensor, read beside what the stream does from now on. */
+    Future<float[]> readLater(Tensor tensor) {
+        synchronize();
+        return lateReads.read(tensor);
     }
 
     /** Memory of no particular meaning. */
@@ -127,6 +151,7 @@ final class DeviceMemory {
 
     void close() {
         closed = true;
+        lateReads.close();
         device.release(memory);
     }
 }
