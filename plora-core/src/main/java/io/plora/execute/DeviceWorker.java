@@ -28,6 +28,8 @@ import java.util.function.Consumer;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * One device at work, on a thread of its own: it loads the base model once, then runs one group after the other. What it is
@@ -37,6 +39,8 @@ import org.jspecify.annotations.Nullable;
  * any more, files stay as they were.
  */
 final class DeviceWorker implements AutoCloseable {
+    private static final Logger LOGGER = LoggerFactory.getLogger(DeviceWorker.class);
+
     private final SweepSpec spec;
     private final ComputeDevice device;
     private final CheckpointPool checkpoints;
@@ -209,7 +213,44 @@ final class DeviceWorker implements AutoCloseable {
         running.trainer().reserve(tokensAtOnce(running));
     }
 
+    /**
+     * Where there is not enough memory in one piece, all activations go, then members move together; if that does not help,
+     * there is less memory than planned.
+     */
     private void join(Group running, TrialRun trial) {
+        if (fits(running, trial)) {
+            return;
+        }
+        running.trainer().release();
+        if (fits(running, trial)) {
+            return;
+        }
+        moveTogether(running);
+        admit(running, trial);
+    }
+
+    private boolean fits(Group running, TrialRun trial) {
+        try {
+            admit(running, trial);
+            return true;
+        } catch (OutOfMemoryError e) {
+            LOGGER.debug("Trial ({}) finds no memory. {}", trial.id(), e.getMessage());
+            return false;
+        }
+    }
+
+    /** Members leave memory and come back one behind the other, in their order. */
+    private void moveTogether(Group running) {
+        List<TrialRun> members = running.trials();
+        for (TrialRun member : members) {
+            running.trainer().leave(member.training());
+            running.members().remove(member.training());
+            member.pause();
+        }
+        members.forEach(member -> admit(running, member));
+    }
+
+    private void admit(Group running, TrialRun trial) {
         Kernels kernels = base().kernels();
         Training training = trial.snapshot()
                 .map(snapshot -> Training.resume(model(), kernels, spec.training(), spec.epochs(), snapshot))

@@ -172,6 +172,32 @@ class FailureIsolationTest {
         requireOthersAreAsWithoutFailure(result, CONFIGS);
     }
 
+    @Test
+    void anAdapterThatFindsMemoryInPiecesJoinsAllTheSame() {
+        AtomicInteger adapters = new AtomicInteger();
+        AtomicInteger refused = new AtomicInteger();
+        TestDevice device = TestDevice.around(device(), (call, method, arguments) -> {
+            boolean isRefused = method.getName().equals("allocate")
+                    && ((long[]) arguments[1]).length == 1
+                    && adapters.get() == 2
+                    && refused.get() < 2;
+            if (isRefused) {
+                refused.incrementAndGet();
+                throw new OutOfMemoryError("There are only small pieces.");
+            }
+            if (method.getName().equals("refresh")) { // an adapter is complete
+                adapters.incrementAndGet();
+            }
+            return call.proceed();
+        });
+        SweepResult result = sweep("pieces", CONFIGS).withDevice(device).build().run();
+
+        assertThat(refused).hasValue(2);
+        assertThat(adapters).hasValue(CONFIGS.size() + 2); // two have moved
+        assertThat(result.failures()).isEmpty();
+        requireOthersAreAsWithoutFailure(result, CONFIGS);
+    }
+
     private static List<LoraConfig> others() {
         return CONFIGS.stream().filter(config -> config != VICTIM).toList();
     }
