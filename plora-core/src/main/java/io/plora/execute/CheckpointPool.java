@@ -49,11 +49,6 @@ final class CheckpointPool {
         return Suppliers.memoize(adapter.copy(baseName())::get);
     }
 
-    /** As {@link #copy}, of an adapter that will not be trained any more; it may be released. */
-    Supplier<PeftAdapter> lastCopy(AdapterWeights adapter) {
-        return Suppliers.memoize(adapter.lastCopy(baseName())::get);
-    }
-
     Path saveBest(LoraConfig config, Supplier<PeftAdapter> adapter) {
         return save(adapter, best(config));
     }

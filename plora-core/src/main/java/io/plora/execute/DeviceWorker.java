@@ -299,8 +299,7 @@ final class DeviceWorker implements AutoCloseable {
             boolean best = trial.record(evaluations.get(i), spec.metric());
             boolean done = trial.training().isDone();
             if (best || done) {
-                Supplier<PeftAdapter> adapter =
-                        done ? checkpoints.lastCopy(adapters.get(i)) : checkpoints.copy(adapters.get(i));
+                Supplier<PeftAdapter> adapter = checkpoints.copy(adapters.get(i));
                 if (best) {
                     trial.savedBest(checkpoints.saveBest(config, adapter));
                 }

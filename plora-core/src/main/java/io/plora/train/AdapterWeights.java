@@ -91,12 +91,6 @@ public final class AdapterWeights {
 
     /** As {@link #toPeftAdapter(String)}, of the parameters of now; arranged when it is asked for, on any thread. */
     public Supplier<PeftAdapter> copy(String baseModel) {
-        float[] values = parameters();
-        return () -> toPeftAdapter(layout, config, values, baseModel);
-    }
-
-    /** As {@link #copy}, of an adapter that will not be trained any more: read beside other work, and it may be released. */
-    public Supplier<PeftAdapter> lastCopy(String baseModel) {
         Future<float[]> values = kernels.floatsLater(state.parameters());
         return () -> toPeftAdapter(layout, config, Futures.getUnchecked(values), baseModel);
     }

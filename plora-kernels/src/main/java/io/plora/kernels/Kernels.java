@@ -57,10 +57,7 @@ public interface Kernels extends AutoCloseable {
         HostTransfer.write(this, to, values);
     }
 
-    /**
-     * All of a tensor as {@link #floats} gives it, read beside what is asked for from now on. Until it is there nothing may
-     * write to the tensor; it may be released.
-     */
+    /** All of a tensor as {@link #floats} gives it now, but where that takes long, beside what is asked for meanwhile. */
     default Future<float[]> floatsLater(Tensor tensor) {
         return Futures.immediateFuture(floats(tensor));
     }

@@ -136,7 +136,7 @@ final class ChangingGroup implements AutoCloseable {
     private void leave(List<Double> exports) {
         Training training = members.remove();
         long start = System.nanoTime();
-        Supplier<PeftAdapter> adapter = training.weights().lastCopy("model");
+        Supplier<PeftAdapter> adapter = training.weights().copy("model");
         trainer.leave(training);
         training.release();
         export.submit(() -> {

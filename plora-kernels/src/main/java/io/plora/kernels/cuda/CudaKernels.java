@@ -18,6 +18,8 @@ import java.util.Optional;
 import java.util.concurrent.Future;
 import org.bytedeco.javacpp.PointerPointer;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Bf16 with float32 accumulation on one GPU, in memory of ND4J's CUDA backend and on the stream that ND4J uses on the thread
@@ -28,6 +30,8 @@ import org.jspecify.annotations.Nullable;
  * most 256.
  */
 public final class CudaKernels implements Kernels {
+    private static final Logger LOGGER = LoggerFactory.getLogger(CudaKernels.class);
+
     /** What cuBLAS asks for on Hopper. */
     private static final long BLAS_WORKSPACE = 32L << 20;
 
@@ -162,7 +166,7 @@ public final class CudaKernels implements Kernels {
         memory.stream();
         passes.drop();
         optimizer.forget(tensor);
-        memory.release(tensor);
+        memory.arena().release(tensor);
     }
 
     @Override
@@ -175,9 +179,17 @@ public final class CudaKernels implements Kernels {
         transfers.read(from, to);
     }
 
+    /** Through a copy where there is room for one, else at once. */
     @Override
     public Future<float[]> floatsLater(Tensor tensor) {
-        return tensor.type() == DType.F32 ? memory.readLater(tensor) : Futures.immediateFuture(floats(tensor));
+        if (tensor.type() == DType.F32) {
+            try {
+                return memory.readLater(tensor);
+            } catch (OutOfMemoryError e) {
+                LOGGER.debug("Values of {} are read at once. {}", tensor, e.getMessage());
+            }
+        }
+        return Futures.immediateFuture(floats(tensor));
     }
 
     @Override

@@ -74,13 +74,13 @@ final class DeviceMemory {
     }
 
     /**
-     * Memory whose content is undefined.
+     * Memory whose content is undefined. Where there is none it waits until {@link #readLater} needs none any more.
      *
      * @throws OutOfMemoryError if there is none, even without what can be done without
      */
     Tensor allocate(DType type, long... shape) {
         requireNoRecording();
-        lateReads.takeReleased(false).forEach(arena::release);
+        lateReads.takeRead(false).forEach(arena::release);
         try {
             return arena.allocate(type, shape);
         } catch (OutOfMemoryError e) {
@@ -92,22 +92,21 @@ final class DeviceMemory {
     }
 
     private boolean letGo() {
-        List<Tensor> released = lateReads.takeReleased(true);
-        released.forEach(arena::release);
-        return spare.getAsBoolean() || !released.isEmpty();
+        List<Tensor> read = lateReads.takeRead(true);
+        read.forEach(arena::release);
+        return spare.getAsBoolean() || !read.isEmpty();
     }
 
-    /** Takes a tensor's memory back, where {@link #readLater} has still to read it as soon as it has. */
-    void release(Tensor tensor) {
-        if (!lateReads.keeps(tensor)) {
-            arena.release(tensor);
-        }
-    }
-
-    /** Values of a float32 tensor, read beside what the stream does from now on. */
+    /**
+     * Values of a float32 tensor as they are now, read beside what the stream does from now on.
+     *
+     * @throws OutOfMemoryError if there is no room for a copy
+     */
     Future<float[]> readLater(Tensor tensor) {
+        Tensor copy = allocate(tensor.type(), tensor.size());
+        copyIn(copy.address(), tensor.address(), tensor.bytes());
         synchronize();
-        return lateReads.read(tensor);
+        return lateReads.read(copy);
     }
 
     /** Memory of no particular meaning. */

@@ -19,8 +19,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Reads tensors that nobody writes to, on a thread and a stream of its own, beside what the kernels do. A tensor that is
- * released meanwhile stays until it has been read.
+ * Reads tensors on a thread and a stream of its own, beside what the kernels do.
  *
  * <p>All methods belong to the thread of the kernels.
  */
@@ -38,16 +37,7 @@ final class LateReads implements AutoCloseable {
     private final Pointer staging; // page-locked: copies run at the speed of the bus and stop no other work
     private final ByteBuffer staged;
 
-    private static final class Read {
-        private final Tensor tensor;
-        private final Future<float[]> values;
-        private boolean released;
-
-        private Read(Tensor tensor, Future<float[]> values) {
-            this.tensor = tensor;
-            this.values = values;
-        }
-    }
+    private record Read(Tensor tensor, Future<float[]> values) {}
 
     LateReads(Nd4jDevice device) {
         this.device = device;
@@ -62,9 +52,8 @@ final class LateReads implements AutoCloseable {
                 .order(ByteOrder.nativeOrder());
     }
 
-    /** Values of a float32 tensor, of which all that was to be written has been. */
+    /** Values of a float32 tensor whose content is complete; it is one of {@link #takeRead} once it has been read. */
     Future<float[]> read(Tensor tensor) {
-        forgetRead();
         Future<float[]> values = thread.submit(() -> copy(tensor));
         reads.add(new Read(tensor, values));
         return values;
@@ -86,38 +75,17 @@ final class LateReads implements AutoCloseable {
         return values;
     }
 
-    private void forgetRead() {
-        reads.removeIf(read -> !read.released && read.values.isDone());
-    }
-
-    /** Whether a tensor is still to be read; it is then one of {@link #takeReleased} once it has been. */
-    boolean keeps(Tensor tensor) {
-        forgetRead();
-        for (Read read : reads) {
-            if (read.tensor == tensor) {
-                read.released = true;
-                return true;
-            }
-        }
-        return false;
-    }
-
     /**
-     * Tensors that were released and have been read, to be released now.
+     * Tensors that have been read since the last call.
      *
-     * @param wait whether to wait for those that have not been read
+     * @param wait whether to wait for all others too
      */
-    List<Tensor> takeReleased(boolean wait) {
-        List<Tensor> taken = new ArrayList<>();
-        for (Read read : List.copyOf(reads)) {
-            if (wait && read.released) {
-                awaitEnd(read.values);
-            }
-            if (read.released && read.values.isDone()) {
-                reads.remove(read);
-                taken.add(read.tensor);
-            }
+    List<Tensor> takeRead(boolean wait) {
+        if (wait) {
+            reads.forEach(read -> awaitEnd(read.values()));
         }
+        List<Tensor> taken = new ArrayList<>();
+        reads.removeIf(read -> read.values().isDone() && taken.add(read.tensor()));
         return taken;
     }
 
