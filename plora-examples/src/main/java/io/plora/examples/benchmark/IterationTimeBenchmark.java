@@ -35,8 +35,9 @@ import picocli.CommandLine.Spec;
  * batch sizes, samples of other lengths. The first iterations of some groups calibrate the time model, which then predicts
  * those of other groups.
  *
- * <p>A row for each group: {@code measured_ms} and {@code predicted_ms} are means over its iterations, {@code nominal_ms} what the
- * model says without a calibration, {@code work} the mean of {@link GroupWork}. A last row has the errors of those not seen.
+ * <p>A row for each group: {@code measured_ms} and {@code predicted_ms} are medians over its iterations, {@code nominal_ms} what
+ * the model says without a calibration, {@code work} the mean of {@link GroupWork}, {@code iterations_ms} all that were measured.
+ * A last row has the errors of those not seen.
  */
 @Command(
         name = "IterationTimeBenchmark",
@@ -44,6 +45,8 @@ import picocli.CommandLine.Spec;
         description = "Compares predicted with measured times of iterations.",
         sortOptions = false)
 public final class IterationTimeBenchmark implements Callable<Integer> {
+
+    private static final int JVM_WARM_UP = 30;
 
     @Spec
     private CommandSpec spec = CommandSpec.create();
@@ -99,6 +102,8 @@ public final class IterationTimeBenchmark implements Callable<Integer> {
     private void measure(String name, ComputeDevice on, Kernels kernels) throws IOException {
         ModelConfig model = Files.isDirectory(Path.of(name)) ? ModelConfig.read(Path.of(name)) : ModelShapes.of(name);
         DecoderWeights weights = DecoderWeights.load(model, new RandomWeights(model, 1), kernels, tokens);
+        // the JVM compiles, the device loads kernels
+        RandomGroup.of(model, -1, adapters, tokens).measure(weights, kernels, activations, JVM_WARM_UP, 0);
         List<RandomGroup> groups = new ArrayList<>();
         List<List<MeasuredIteration>> measured = new ArrayList<>();
         for (int seed = 0; seed < calibrating + heldOut; seed++) {
@@ -135,19 +140,21 @@ public final class IterationTimeBenchmark implements Callable<Integer> {
         row.put("kind", "group");
         row.put("adapters", group.configs().size());
         row.put("seq", group.tokens());
-        row.put("measured_ms", rounded(1e3 * mean(measured, MeasuredIteration::seconds)));
-        row.put("predicted_ms", rounded(1e3 * mean(measured, one -> calibrated.seconds(one.work(), 1))));
-        row.put("nominal_ms", rounded(1e3 * mean(measured, one -> nominal.seconds(one.work(), 1))));
+        row.put("measured_ms", rounded(1e3 * median(measured, MeasuredIteration::seconds)));
+        row.put("predicted_ms", rounded(1e3 * median(measured, one -> calibrated.seconds(one.work(), 1))));
+        row.put("nominal_ms", rounded(1e3 * median(measured, one -> nominal.seconds(one.work(), 1))));
         row.put(
                 "error",
-                rounded(mean(measured, one -> calibrated.seconds(one.work(), 1))
-                                / mean(measured, MeasuredIteration::seconds)
+                rounded(median(measured, one -> calibrated.seconds(one.work(), 1))
+                                / median(measured, MeasuredIteration::seconds)
                         - 1));
         ArrayNode work = row.putArray("work");
         GroupWork sum = measured.stream().map(MeasuredIteration::work).reduce(GroupWork.NONE, GroupWork::plus);
         for (double amount : sum.times(1.0 / measured.size()).toArray()) {
             work.add(amount);
         }
+        ArrayNode all = row.putArray("iterations_ms");
+        measured.forEach(one -> all.add(rounded(1e3 * one.seconds())));
         return row;
     }
 
@@ -168,8 +175,8 @@ public final class IterationTimeBenchmark implements Callable<Integer> {
         return row;
     }
 
-    private static double mean(List<MeasuredIteration> iterations, ToDoubleFunction<MeasuredIteration> value) {
-        return iterations.stream().mapToDouble(value).average().orElseThrow();
+    private static double median(List<MeasuredIteration> iterations, ToDoubleFunction<MeasuredIteration> value) {
+        return Quantiles.median().compute(iterations.stream().mapToDouble(value).toArray());
     }
 
     private void write(ObjectNode row, ComputeDevice on) throws IOException {
