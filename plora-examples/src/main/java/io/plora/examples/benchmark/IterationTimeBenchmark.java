@@ -58,10 +58,10 @@ public final class IterationTimeBenchmark implements Callable<Integer> {
     private List<String> models = List.of("Qwen2.5-0.5B", "Qwen2.5-3B", "Qwen2.5-7B");
 
     @Option(names = "--calibrating", description = "groups that calibrate (default: ${DEFAULT-VALUE})")
-    private int calibrating = 6;
+    private int calibrating = 5;
 
     @Option(names = "--held-out", description = "groups that are predicted (default: ${DEFAULT-VALUE})")
-    private int heldOut = 12;
+    private int heldOut = 10;
 
     @Option(names = "--adapters", description = "most adapters of a group (default: ${DEFAULT-VALUE})")
     private int adapters = 24;
@@ -73,7 +73,7 @@ public final class IterationTimeBenchmark implements Callable<Integer> {
     private int iterations = 10;
 
     @Option(names = "--warm-up", description = "iterations before them (default: ${DEFAULT-VALUE})")
-    private int warmUp = 4;
+    private int warmUp = 20;
 
     @Option(names = "--activations", description = "what is kept: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE})")
     private ActivationPolicy activations = ActivationPolicy.KEEP_ALL;
