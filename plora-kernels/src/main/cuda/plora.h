@@ -88,6 +88,12 @@ int plora_to_bf16(const float *from, void *to, int64_t size, void *stream);
 
 int plora_to_f32(const void *from, float *to, int64_t size, void *stream);
 
+/*
+ * to[i] = (2 u - 1) bound, u in [0, 1) the i-th double of java.util.SplittableRandom(seed), computed in double precision and
+ * rounded once.
+ */
+int plora_uniform(float *to, int64_t size, int64_t seed, double bound, void *stream);
+
 /* y[t] = table[tokens[t]]. table bf16 (V, H), tokens int32 (T), y bf16 (T, H). */
 int plora_embed(const void *table, const int32_t *tokens, void *y, int32_t rows, int32_t hidden, void *stream);
 

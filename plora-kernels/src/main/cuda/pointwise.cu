@@ -39,6 +39,21 @@ __global__ void __launch_bounds__(THREADS) to_f32_kernel(const bf16 *from, float
     }
 }
 
+// The output function of SplitMix64 (Steele, Lea and Flood 2014), whose i-th state is seed + i times a constant.
+__device__ inline uint64_t split_mix(uint64_t state) {
+    state = (state ^ (state >> 30)) * 0xbf58476d1ce4e5b9ull;
+    state = (state ^ (state >> 27)) * 0x94d049bb133111ebull;
+    return state ^ (state >> 31);
+}
+
+__global__ void __launch_bounds__(THREADS) uniform_kernel(float *to, int64_t size, uint64_t seed, double bound) {
+    wait_for_previous();
+    for (int64_t i = (int64_t)blockIdx.x * THREADS + threadIdx.x; i < size; i += (int64_t)gridDim.x * THREADS) {
+        uint64_t bits = split_mix(seed + (uint64_t)(i + 1) * 0x9e3779b97f4a7c15ull);
+        to[i] = (float)((2 * ((double)(bits >> 11) * 0x1p-53) - 1) * bound);
+    }
+}
+
 // One block a row.
 __global__ void __launch_bounds__(ROW_THREADS) embed_kernel(const bf16 *table, const int32_t *tokens, bf16 *y, int hidden) {
     wait_for_previous();
@@ -188,6 +203,12 @@ int plora_to_f32(const void *from, float *to, int64_t size, void *stream) {
     PLORA_REQUIRE(size % CHUNK == 0, "size (%lld) must be a multiple of 8.", (long long)size);
     int blocks = (int)std::min<int64_t>(divide_up<int64_t>(size / CHUNK, THREADS), 4096);
     return launch(to_f32_kernel, blocks, THREADS, 0, stream, (const bf16 *)from, to, size / CHUNK);
+}
+
+int plora_uniform(float *to, int64_t size, int64_t seed, double bound, void *stream) {
+    if (size == 0) return PLORA_OK;
+    int blocks = (int)std::min<int64_t>(divide_up<int64_t>(size, THREADS), 4096);
+    return launch(uniform_kernel, blocks, THREADS, 0, stream, to, size, (uint64_t)seed, bound);
 }
 
 int plora_embed(const void *table, const int32_t *tokens, void *y, int32_t rows, int32_t hidden, void *stream) {

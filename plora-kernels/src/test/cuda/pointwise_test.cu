@@ -18,6 +18,18 @@ void check_casts(Random &random) {
     }
 }
 
+// The values that Java's SplittableRandom(seed).nextDouble() gives.
+void check_uniform() {
+    const double first[] = {0.8833108082136426, 0.43152799704850997, 0.026433771592597743};
+    Array<float> to((size_t)3);
+    CHECK_PLORA(plora_uniform(to.data(), 3, 0, 0.25, nullptr));
+    auto got = to.read();
+    for (size_t i = 0; i < 3; i++) {
+        float expected = (float)((2 * first[i] - 1) * 0.25);
+        REQUIRE(got[i] == expected, "value %zu is %g, not %g", i, (double)got[i], (double)expected);
+    }
+}
+
 void check_embed(Random &random) {
     int vocabulary = random.within(1, 100), hidden = 8 * random.within(1, 200), rows = random.within(0, 60);
     Array<bf16> table(random.bf16s((size_t)vocabulary * hidden, 1)), y((size_t)rows * hidden);
@@ -119,6 +131,7 @@ void check_rotary(Random &random) {
 }  // namespace
 
 void test_pointwise(Random &random, int shapes) {
+    check_uniform();
     for (int i = 0; i < shapes; i++) {
         check_casts(random);
         check_embed(random);

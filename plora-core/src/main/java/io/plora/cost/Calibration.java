@@ -43,7 +43,7 @@ public record Calibration(
     }
 
     /**
-     * Fits to measured iterations, by least squares of the relative errors.
+     * Fits to measured iterations, by relative errors; single ones that something else delayed count little.
      *
      * @param rows at least one
      * @param prior predicts the iterations of the measured model and device

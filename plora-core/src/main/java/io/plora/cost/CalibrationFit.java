@@ -7,16 +7,21 @@ import java.util.List;
  * Fits a factor for each part of the time and a constant to measured iterations: with parts c and measured seconds m
  *
  * <pre>min over theta >= 0, k >= 0 of
- * sum over rows of ((theta . c + k u) / m - 1)^2 + lambda (|theta - s|^2 + k^2)</pre>
+ * sum over rows of huber((theta . c + k u) / m - 1) + lambda (|theta - s|^2 + k^2)</pre>
  *
- * <p>Errors are relative, so that short iterations count like long ones. The ridge keeps what the rows do not tell
+ * <p>Errors are relative, so that short iterations count like long ones, squared up to a tenth and linear beyond (Huber 1964,
+ * by weights that follow the errors), so that an iteration that something else delayed spoils nothing. The ridge keeps what the rows do not tell
  * where it was: at s, the one factor that fits all parts best, itself held near 1. u is the mean of the measured
- * seconds. The problem is strictly convex; descent along one coordinate at a time ends at its only minimum.
+ * seconds. With given weights the problem is strictly convex; descent along one coordinate at a time ends at its only minimum.
  */
 final class CalibrationFit {
     /** Variance of a measured iteration (5% squared) over that of a factor (30% squared). */
     private static final double RIDGE = 0.03;
 
+    /** Relative errors beyond it count by their size, not its square. */
+    private static final double OUTLIER = 0.1;
+
+    private static final int ROUNDS = 5;
     private static final int MAX_SWEEPS = 10_000;
     private static final double TOLERANCE = 1e-12;
 
@@ -28,11 +33,33 @@ final class CalibrationFit {
                 rows.stream().mapToDouble(MeasuredIteration::seconds).average().orElse(1);
         double[][] features =
                 rows.stream().map(row -> features(row, prior, unit)).toArray(double[][]::new);
-        double[] target = new double[IterationParts.COUNT + 1];
-        Arrays.fill(target, 0, IterationParts.COUNT, commonFactor(features));
-        double[] fitted = minimise(features, target);
+        double[] weights = new double[rows.size()];
+        Arrays.fill(weights, 1);
+        double[] fitted = fit(features, weights);
+        for (int round = 1; round < ROUNDS; round++) {
+            for (int i = 0; i < weights.length; i++) {
+                weights[i] = Math.min(1, OUTLIER / Math.abs(predicted(features[i], fitted) - 1));
+            }
+            fitted = fit(features, weights);
+        }
         fitted[IterationParts.COUNT] *= unit;
         return fitted;
+    }
+
+    /** By weighted squares. */
+    private static double[] fit(double[][] features, double[] weights) {
+        double[] target = new double[IterationParts.COUNT + 1];
+        Arrays.fill(target, 0, IterationParts.COUNT, commonFactor(features, weights));
+        return minimise(features, weights, target);
+    }
+
+    /** Over the measured seconds. */
+    private static double predicted(double[] features, double[] fitted) {
+        double sum = 0;
+        for (int i = 0; i < features.length; i++) {
+            sum += features[i] * fitted[i];
+        }
+        return sum;
     }
 
     /** Parts and constant, relative to the measured seconds. */
@@ -45,28 +72,30 @@ final class CalibrationFit {
         return features;
     }
 
-    private static double commonFactor(double[][] features) {
+    private static double commonFactor(double[][] features, double[] weights) {
         double numerator = RIDGE;
         double denominator = RIDGE;
-        for (double[] row : features) {
-            double predicted = Arrays.stream(row, 0, IterationParts.COUNT).sum();
-            numerator += predicted;
-            denominator += predicted * predicted;
+        for (int i = 0; i < features.length; i++) {
+            double predicted =
+                    Arrays.stream(features[i], 0, IterationParts.COUNT).sum();
+            numerator += weights[i] * predicted;
+            denominator += weights[i] * predicted * predicted;
         }
         return numerator / denominator;
     }
 
-    private static double[] minimise(double[][] features, double[] target) {
+    private static double[] minimise(double[][] features, double[] weights, double[] target) {
         int size = target.length;
         double[][] normal = new double[size][size];
         double[] right = new double[size];
         for (int i = 0; i < size; i++) {
             normal[i][i] = RIDGE;
             right[i] = RIDGE * target[i];
-            for (double[] row : features) {
-                right[i] += row[i];
+            for (int row = 0; row < features.length; row++) {
+                double weighted = weights[row] * features[row][i];
+                right[i] += weighted;
                 for (int j = 0; j < size; j++) {
-                    normal[i][j] += row[i] * row[j];
+                    normal[i][j] += weighted * features[row][j];
                 }
             }
         }

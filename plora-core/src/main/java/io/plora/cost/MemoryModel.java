@@ -128,6 +128,19 @@ public record MemoryModel(
                 workspaceBytes);
     }
 
+    /** Of passes that have at most so many tokens: the loss never holds more rows of logits. */
+    public MemoryModel forPassesOf(int tokens) {
+        return new MemoryModel(
+                model,
+                activationType,
+                parameterType,
+                Math.min(lossChunkRows, tokens),
+                weightFormat,
+                activationPolicy,
+                slots,
+                workspaceBytes);
+    }
+
     /** Parameters of an adapter: A (r, in) and B (out, r) of each target module in each layer. */
     public static long adapterParameters(ModelConfig model, LoraConfig config) {
         long perRank = 0;

@@ -40,6 +40,11 @@ public interface ComputeDevice {
         return new NominalTime(model, policy);
     }
 
+    /** This device with the memory that it has now, if others have taken some since it was made. */
+    default ComputeDevice now() {
+        return this;
+    }
+
     /** Opens the device; the caller closes what it gets. */
     Kernels open();
 

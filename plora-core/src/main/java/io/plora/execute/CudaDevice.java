@@ -51,18 +51,31 @@ record CudaDevice(int number, String model, long memoryBytes) implements Compute
         return new RooflineTime(shape, DeviceSpec.like(model, memoryBytes), WeightFormat.PLAIN, policy);
     }
 
+    @Override
+    public ComputeDevice now() {
+        long left = usable(CudaKernels.freeBytes(number));
+        if (left >= memoryBytes) {
+            return this;
+        }
+        LOGGER.warn(
+                "{} has only {} of {} left, as something else uses it; the sweep goes on with these.",
+                name(),
+                Bytes.toText(left),
+                Bytes.toText(memoryBytes));
+        return new CudaDevice(number, model, left);
+    }
+
     /** Where another process has taken memory meanwhile, with what is left: passes are smaller then. */
     @Override
     public Kernels open() {
         try {
             return new CudaKernels(number, memoryBytes);
         } catch (OutOfMemoryError e) {
-            long left = usable(CudaKernels.freeBytes(number));
-            if (left >= memoryBytes) {
+            ComputeDevice now = now();
+            if (now.memoryBytes() >= memoryBytes) {
                 throw e; // it is not the GPU that has too little
             }
-            LOGGER.warn("{} It is used with {}.", e.getMessage(), Bytes.toText(left));
-            return new CudaKernels(number, left);
+            return new CudaKernels(number, now.memoryBytes());
         }
     }
 

@@ -26,7 +26,10 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * One device at work, on a thread of its own: it loads the base model once, then runs one group after the other. What it is
@@ -36,6 +39,8 @@ import org.jspecify.annotations.Nullable;
  * any more, files stay as they were.
  */
 final class DeviceWorker implements AutoCloseable {
+    private static final Logger LOGGER = LoggerFactory.getLogger(DeviceWorker.class);
+
     private final SweepSpec spec;
     private final ComputeDevice device;
     private final CheckpointPool checkpoints;
@@ -120,10 +125,7 @@ final class DeviceWorker implements AutoCloseable {
     private GroupOutcome run(GroupTask task) {
         Group running = group(task.group());
         if (!joining.isEmpty()) {
-            running.trainer().release(); // the adapters may need the memory
-            joining.forEach(trial -> join(running, trial));
-            joining.clear();
-            running.trainer().reserve(tokensAtOnce(running));
+            joinAll(running);
         }
         Map<Training, Integer> samples = new LinkedHashMap<>();
         task.samples().forEach((trial, count) -> samples.put(trial.training(), count));
@@ -199,7 +201,56 @@ final class DeviceWorker implements AutoCloseable {
         return spec.base().config();
     }
 
+    /** Memory of activations stays as it is where it is not more than there is beside all members. */
+    private void joinAll(Group running) {
+        List<TrialRun> all =
+                Stream.concat(running.trials().stream(), joining.stream()).toList();
+        if (tokensBeside(all) < running.trainer().reserved()) {
+            running.trainer().release();
+        }
+        joining.forEach(trial -> join(running, trial));
+        joining.clear();
+        running.trainer().reserve(tokensAtOnce(running));
+    }
+
+    /**
+     * Where there is not enough memory in one piece, all activations go, then members move together; if that does not help,
+     * there is less memory than planned.
+     */
     private void join(Group running, TrialRun trial) {
+        if (fits(running, trial)) {
+            return;
+        }
+        running.trainer().release();
+        if (fits(running, trial)) {
+            return;
+        }
+        moveTogether(running);
+        admit(running, trial);
+    }
+
+    private boolean fits(Group running, TrialRun trial) {
+        try {
+            admit(running, trial);
+            return true;
+        } catch (OutOfMemoryError e) {
+            LOGGER.debug("Trial ({}) finds no memory. {}", trial.id(), e.getMessage());
+            return false;
+        }
+    }
+
+    /** Members leave memory and come back one behind the other, in their order. */
+    private void moveTogether(Group running) {
+        List<TrialRun> members = running.trials();
+        for (TrialRun member : members) {
+            running.trainer().leave(member.training());
+            running.members().remove(member.training());
+            member.pause();
+        }
+        members.forEach(member -> admit(running, member));
+    }
+
+    private void admit(Group running, TrialRun trial) {
         Kernels kernels = base().kernels();
         Training training = trial.snapshot()
                 .map(snapshot -> Training.resume(model(), kernels, spec.training(), spec.epochs(), snapshot))
@@ -277,14 +328,19 @@ final class DeviceWorker implements AutoCloseable {
 
     /** Tokens of a pass of an evaluation: what the token budget and the memory beside the members allow. */
     private int evaluationTokens(Group running) {
+        return (int) Math.min(activations.tokenBudget(), Math.max(1, tokensBeside(running.trials())));
+    }
+
+    /** Tokens whose activations memory holds beside some adapters. */
+    private long tokensBeside(List<TrialRun> trials) {
         GroupMemory memory = spec.memory(activations.policy());
         long free = device.memoryBytes() - memory.baseBytes(1);
         long tokenBytes = 1;
-        for (TrialRun member : running.trials()) {
-            free -= memory.adapterBytes(member.config(), 1);
-            tokenBytes = Math.max(tokenBytes, memory.tokenBytes(member.config(), 1));
+        for (TrialRun trial : trials) {
+            free -= memory.adapterBytes(trial.config(), 1);
+            tokenBytes = Math.max(tokenBytes, memory.tokenBytes(trial.config(), 1));
         }
-        return (int) Math.min(activations.tokenBudget(), Math.max(1, free / tokenBytes));
+        return free / tokenBytes;
     }
 
     /** Tokens of the largest iteration that the members can take. */

@@ -38,8 +38,9 @@ public final class SweepExecutor {
     private final List<Trial> ended = new ArrayList<>();
     private final AtomicBoolean cancelled = new AtomicBoolean();
 
+    /** Devices count with the memory that they have now. */
     public SweepExecutor(SweepSpec spec, SweepListener listener) {
-        this.spec = spec;
+        this.spec = spec.now();
         this.listener = listener;
     }
 

@@ -72,6 +72,25 @@ public record SweepSpec(
         SpecCheck.validation(base.config(), validation, metric);
     }
 
+    /** With the devices as they are {@linkplain ComputeDevice#now now}. */
+    SweepSpec now() {
+        return new SweepSpec(
+                base,
+                configs,
+                training,
+                validation,
+                epochs,
+                metric,
+                policy,
+                devices.stream().map(ComputeDevice::now).toList(),
+                tokenBudget,
+                output,
+                initialAdapter,
+                checkpointInterval,
+                calibration,
+                measuredTimes);
+    }
+
     /** The bookkeeping of a sweep over some configurations, each of which has done some samples. */
     public SweepProgress progress(List<LoraConfig> open, List<Long> samplesDone) {
         return progress(open, samplesDone, calibration == null ? time() : calibration.apply(time()));

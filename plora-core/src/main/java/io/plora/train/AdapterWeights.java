@@ -1,6 +1,7 @@
 package io.plora.train;
 
 import com.google.common.hash.Hashing;
+import com.google.common.util.concurrent.Futures;
 import io.plora.adapter.LoraMatrices;
 import io.plora.adapter.ModuleKey;
 import io.plora.adapter.PeftAdapter;
@@ -15,7 +16,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Objects;
-import java.util.SplittableRandom;
+import java.util.concurrent.Future;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -44,24 +45,23 @@ public final class AdapterWeights {
     /** A new adapter as PEFT starts it: A uniform in +-1/sqrt(in), drawn from the configuration's seed, and B zero. */
     public static AdapterWeights initialize(ModelConfig model, LoraConfig config, Kernels kernels) {
         AdapterWeights weights = new AdapterWeights(model, config, kernels);
-        float[] values = new float[Math.toIntExact(weights.layout.bOffset())];
-        weights.layout.slots().parallelStream().forEach(slot -> draw(config.seed(), slot, values));
-        weights.fill(() -> weights.state.writeA(values));
+        weights.fill(() -> {
+            weights.layout.slots().forEach(weights::draw);
+            kernels.refresh(weights.state);
+        });
         return weights;
     }
 
-    private static void draw(long seed, AdapterLayout.Slot slot, float[] values) {
-        double bound = 1 / Math.sqrt(slot.inputs());
-        SplittableRandom random = new SplittableRandom(Hashing.murmur3_128()
+    /** Draws A; B is zero from the start. */
+    private void draw(AdapterLayout.Slot slot) {
+        long seed = Hashing.murmur3_128()
                 .newHasher()
-                .putLong(seed)
+                .putLong(config.seed())
                 .putInt(number(slot.layer(), slot.module()))
                 .hash()
-                .asLong()); // hashed: streams of neighbouring seeds would overlap
-        int start = Math.toIntExact(slot.aOffset());
-        for (int i = 0; i < slot.rank() * slot.inputs(); i++) {
-            values[start + i] = (float) ((2 * random.nextDouble() - 1) * bound);
-        }
+                .asLong(); // hashed: streams of neighbouring seeds would overlap
+        Tensor a = state.parameters().view(slot.aOffset(), (long) slot.rank() * slot.inputs());
+        kernels.uniform(a, seed, 1 / Math.sqrt(slot.inputs()));
     }
 
     /**
@@ -91,8 +91,8 @@ public final class AdapterWeights {
 
     /** As {@link #toPeftAdapter(String)}, of the parameters of now; arranged when it is asked for, on any thread. */
     public Supplier<PeftAdapter> copy(String baseModel) {
-        float[] values = parameters();
-        return () -> toPeftAdapter(layout, config, values, baseModel);
+        Future<float[]> values = kernels.floatsLater(state.parameters());
+        return () -> toPeftAdapter(layout, config, Futures.getUnchecked(values), baseModel);
     }
 
     static PeftAdapter toPeftAdapter(AdapterLayout layout, LoraConfig config, float[] values, String baseModel) {

@@ -48,17 +48,14 @@ public final class PackedTrainer {
         return List.copyOf(members);
     }
 
-    /**
-     * Takes a training in; it takes part from the next step on. Memory of larger batches than the next ones is let go of, as
-     * the training may need it.
-     */
+    /** Takes a training in; it takes part from the next step on. */
     public void join(Training training) {
         if (members.contains(training)) {
             throw new IllegalArgumentException("Adapter (%s) is in the group already."
                     .formatted(training.config().id()));
         }
         members.add(training);
-        release();
+        limit.lift();
         tables = null;
     }
 
@@ -74,6 +71,11 @@ public final class PackedTrainer {
      */
     public void reserve(int tokens) {
         reserved = tokens;
+    }
+
+    /** What {@link #reserve} was told last, 0 where that proved too much. */
+    public int reserved() {
+        return reserved;
     }
 
     /** Lets a training go; it keeps its state, an open batch too, and may join again. */

@@ -70,6 +70,21 @@ class CalibrationTest {
     }
 
     @Test
+    void iterationsThatSomethingElseDelayedSpoilNothing() {
+        for (int seed = 0; seed < 5; seed++) {
+            Random random = new Random(seed);
+            List<MeasuredIteration> rows = rows(60, 0.02, random);
+            for (int i = 0; i < 6; i++) {
+                MeasuredIteration row = rows.get(10 * i);
+                rows.set(10 * i, new MeasuredIteration(row.work(), row.degree(), 4 * row.seconds()));
+            }
+
+            assertThat(error(Calibration.fit(rows, PRIOR), rows(200, 0, random)))
+                    .isLessThan(0.03);
+        }
+    }
+
+    @Test
     void heldOutErrorIsTheErrorOnNewRows() {
         for (int seed = 0; seed < 5; seed++) {
             Random random = new Random(seed);

@@ -78,6 +78,14 @@ class MemoryModelTest {
     }
 
     @Test
+    void passesOfFewTokensHoldNoMoreRowsOfLogits() {
+        MemoryModel memory = new MemoryModel(QWEN_05B, DType.BF16, DType.F32, 1024);
+
+        assertThat(memory.baseBytes(1) - memory.forPassesOf(64).baseBytes(1)).isEqualTo(960 * 151_936L * 4);
+        assertThat(memory.forPassesOf(5000)).isEqualTo(memory);
+    }
+
+    @Test
     void doublePrecisionDoublesEverything() {
         MemoryModel single = new MemoryModel(TINY, DType.F32, DType.F32, 64);
         MemoryModel twice = new MemoryModel(TINY, DType.F64, DType.F64, 64);

@@ -63,7 +63,7 @@ class AdapterEvaluatorTest {
     void moreAdaptersThanMemoryHoldsTakeTurns() {
         AtomicInteger passes = new AtomicInteger();
         long memory = roomFor(2);
-        TestDevice device = new TestDevice("small", memory, (call, method, arguments) -> {
+        TestDevice device = TestDevice.of("small", memory, (call, method, arguments) -> {
             if (method.getName().equals("crossEntropy")) {
                 passes.incrementAndGet();
             }

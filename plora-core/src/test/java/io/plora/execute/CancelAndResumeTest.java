@@ -31,20 +31,38 @@ class CancelAndResumeTest {
     @TempDir
     private Path folder;
 
+    /** Where the sweeps of these tests run. */
+    ComputeDevice device() {
+        return ComputeDevice.cpu();
+    }
+
+    /** Largest relative error of parameters that were trained in other company. */
+    double tolerance() {
+        return 1e-4;
+    }
+
+    private LoraSweep.Builder sweep(Path output) {
+        return sweep(output, device());
+    }
+
+    private static LoraSweep.Builder sweep(Path output, ComputeDevice device) {
+        return TinySweeps.sweep(output).withDevice(device);
+    }
+
     @ParameterizedTest
     @ValueSource(ints = {1, 4, 9})
     void aSweepCancelledByAListenerGoesOnWhereItWas(int steps) {
-        SweepResult whole = TinySweeps.sweep(folder.resolve("whole")).build().run();
+        SweepResult whole = sweep(folder.resolve("whole")).build().run();
         Path output = folder.resolve("resumed");
-        SweepResult cut = cancelAfter(steps, TinySweeps.sweep(output));
+        SweepResult cut = cancelAfter(steps, sweep(output));
         assertThat(cut.ranking()).extracting(Trial::status).contains(Trial.Status.CANCELLED);
-        SweepResult resumed = TinySweeps.sweep(output).build().run();
+        SweepResult resumed = sweep(output).build().run();
 
         requireEnded(resumed);
         for (LoraConfig config : TinySweeps.CONFIGS) {
             assertThat(TinySweeps.relativeError(TinySweeps.last(resumed, config), TinySweeps.last(whole, config)))
                     .as(config.id())
-                    .isLessThan(1e-4);
+                    .isLessThan(tolerance());
             requireSameCounts(TinySweeps.trial(resumed, config), TinySweeps.trial(whole, config));
         }
         assertThat(resumed.seconds()).isGreaterThan(cut.seconds());
@@ -66,15 +84,20 @@ class CancelAndResumeTest {
     }
 
     private LoraSweep.Builder oneByOne(String name) {
-        return TinySweeps.sweep(folder.resolve(name)).withPolicy(new OneByOne());
+        return oneByOne(name, device());
+    }
+
+    private LoraSweep.Builder oneByOne(String name, ComputeDevice device) {
+        return sweep(folder.resolve(name), device).withPolicy(new OneByOne());
     }
 
     @Test
     void configurationsAddedLaterAreTrainedAndOldOnesAreNotAgain() {
         List<LoraConfig> two = TinySweeps.CONFIGS.subList(0, 2);
-        SweepResult first = TinySweeps.sweep(folder, two).build().run();
+        SweepResult first =
+                TinySweeps.sweep(folder, two).withDevice(device()).build().run();
         List<LoraConfig> started = new ArrayList<>();
-        SweepResult all = TinySweeps.sweep(folder)
+        SweepResult all = sweep(folder)
                 .withListener(new SweepListener() {
                     @Override
                     public void sweepStarted(SweepStart start) {
@@ -94,15 +117,14 @@ class CancelAndResumeTest {
     void aCrashLeavesEndedTrialsOnRecordAndTheRestToBeResumed() {
         SweepResult whole = oneByOne("whole").build().run();
         AtomicInteger steps = new AtomicInteger();
-        TestDevice failing = TestDevice.of((call, method, arguments) -> {
+        TestDevice failing = TestDevice.around(device(), (call, method, arguments) -> {
             if (method.getName().equals("optimize") && steps.incrementAndGet() == 24) {
                 throw new IllegalStateException("The device caught fire.");
             }
             return call.proceed();
         });
         List<Throwable> heard = new ArrayList<>();
-        LoraSweep dying = oneByOne("crashed")
-                .withDevice(failing)
+        LoraSweep dying = oneByOne("crashed", failing)
                 .withCheckpointInterval(Duration.ZERO)
                 .withListener(new SweepListener() {
                     @Override
@@ -133,21 +155,20 @@ class CancelAndResumeTest {
     @Test
     void whenADeviceFailsTheOthersEndWhatTheyDoAndSaveIt() {
         CountDownLatch failed = new CountDownLatch(1);
-        TestDevice failing = TestDevice.of((call, method, arguments) -> {
+        TestDevice failing = TestDevice.around(device(), (call, method, arguments) -> {
             if (method.getName().equals("optimize")) {
                 failed.countDown();
                 throw new IllegalStateException("The device caught fire.");
             }
             return call.proceed();
         });
-        TestDevice waiting = TestDevice.of((call, method, arguments) -> {
+        TestDevice waiting = TestDevice.around(device(), (call, method, arguments) -> {
             if (method.getName().equals("optimize")) {
                 failed.await();
             }
             return call.proceed();
         });
-        LoraSweep sweep =
-                oneByOne("crashed").withDevice(failing).withDevice(waiting).build();
+        LoraSweep sweep = oneByOne("crashed", failing).withDevice(waiting).build();
 
         assertThatThrownBy(sweep::run).hasMessage("The device caught fire.");
         assertThat(folder.resolve("crashed/trials")
@@ -160,21 +181,21 @@ class CancelAndResumeTest {
     @Test
     void anInterruptOfTheThreadThatRunsASweepCancelsIt() {
         Thread caller = Thread.currentThread();
-        SweepResult result = TinySweeps.sweep(folder)
+        SweepResult result = sweep(folder)
                 .withListener(afterSteps(2, caller::interrupt))
                 .build()
                 .run();
 
         assertThat(Thread.interrupted()).isTrue();
         assertThat(result.ranking()).extracting(Trial::status).contains(Trial.Status.CANCELLED);
-        requireEnded(TinySweeps.sweep(folder).build().run());
+        requireEnded(sweep(folder).build().run());
     }
 
     @Test
     void aHandleTellsHowTheSweepStands() throws Exception {
         CountDownLatch stepping = new CountDownLatch(1);
         CountDownLatch goOn = new CountDownLatch(1);
-        LoraSweep sweep = TinySweeps.sweep(folder)
+        LoraSweep sweep = sweep(folder)
                 .withListener(afterSteps(1, () -> {
                     stepping.countDown();
                     goOn.await();
@@ -194,7 +215,7 @@ class CancelAndResumeTest {
 
     @Test
     void aSweepCancelledBeforeItStartedTrainsNothing() {
-        SweepHandle handle = TinySweeps.sweep(folder).build().start();
+        SweepHandle handle = sweep(folder).build().start();
         handle.close();
 
         SweepResult result = handle.await();
@@ -204,9 +225,9 @@ class CancelAndResumeTest {
 
     @Test
     void theOutputFolderMayMoveBetweenTwoRuns() throws Exception {
-        cancelAfter(12, TinySweeps.sweep(folder.resolve("here")));
+        cancelAfter(12, sweep(folder.resolve("here")));
         Path moved = Files.move(folder.resolve("here"), folder.resolve("there"));
-        SweepResult result = TinySweeps.sweep(moved).build().run();
+        SweepResult result = sweep(moved).build().run();
 
         requireEnded(result);
         assertThat(result.ranking())

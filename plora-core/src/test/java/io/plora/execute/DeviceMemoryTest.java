@@ -11,9 +11,11 @@ import io.plora.kernels.Tensor;
 import io.plora.model.BaseModel;
 import io.plora.model.ModelConfig;
 import io.plora.space.LoraConfig;
+import io.plora.train.Gpu;
 import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -39,7 +41,7 @@ class DeviceMemoryTest {
         long memory = needed(policy);
         AtomicLong live = new AtomicLong();
         AtomicLong peak = new AtomicLong();
-        TestDevice small = new TestDevice("small", memory, (call, method, arguments) -> {
+        TestDevice small = TestDevice.of("small", memory, (call, method, arguments) -> {
             Object result = call.proceed();
             if (result instanceof Tensor taken) {
                 peak.accumulateAndGet(live.addAndGet(taken.bytes()), Math::max);
@@ -63,6 +65,27 @@ class DeviceMemoryTest {
         }
     }
 
+    @Tag("gpu")
+    @ParameterizedTest
+    @EnumSource
+    void aSweepEndsTheSameInJustThatMemoryOfAGpu(ActivationPolicy policy) {
+        Gpu.assumeAvailable();
+        SweepResult inLittle = TinySweeps.sweep(folder.resolve("little"))
+                .withDevice(ComputeDevice.cuda(0, needed(policy, ComputeDevice.cuda(0, 1))))
+                .build()
+                .run();
+        SweepResult inMuch = TinySweeps.sweep(folder.resolve("much"))
+                .withDevice(ComputeDevice.cuda(0, 1L << 30))
+                .build()
+                .run();
+
+        for (LoraConfig config : TinySweeps.CONFIGS) {
+            assertThat(TinySweeps.relativeError(TinySweeps.last(inLittle, config), TinySweeps.last(inMuch, config)))
+                    .as(config.id())
+                    .isLessThan(0.05);
+        }
+    }
+
     @Test
     void memoryThatNoPolicyCanDoWithIsRefused() {
         long memory = needed(ActivationPolicy.KEEP_LAYER_INPUTS) - 1;
@@ -75,9 +98,13 @@ class DeviceMemoryTest {
 
     /** What the largest adapter with the longest sample takes alone. */
     private static long needed(ActivationPolicy policy) {
+        return needed(policy, ComputeDevice.cpu(1, 1));
+    }
+
+    private static long needed(ActivationPolicy policy, ComputeDevice device) {
         try (BaseModel base = BaseModel.open(TinySweeps.MODEL)) {
             ModelConfig model = base.config();
-            MemoryModel memory = ComputeDevice.cpu(1, 1).memory(model).withActivationPolicy(policy);
+            MemoryModel memory = device.memory(model).withActivationPolicy(policy);
             return memory.baseBytes(1) + memory.adapterBytes(LARGEST, 1) + LONGEST * memory.tokenBytes(LARGEST, 1);
         }
     }

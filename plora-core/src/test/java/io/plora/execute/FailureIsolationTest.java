@@ -8,6 +8,7 @@ import io.plora.LoraSweep;
 import io.plora.SweepListener;
 import io.plora.SweepResult;
 import io.plora.Trial;
+import io.plora.kernels.Kernels;
 import io.plora.kernels.OptimizerStep;
 import io.plora.kernels.PackedBatch;
 import io.plora.kernels.Tensor;
@@ -33,6 +34,20 @@ class FailureIsolationTest {
     @TempDir
     private Path folder;
 
+    /** Where the sweeps of these tests run. */
+    ComputeDevice device() {
+        return ComputeDevice.cpu(2, 1L << 32);
+    }
+
+    /** Largest relative error of parameters that were trained in other company. */
+    double tolerance() {
+        return 1e-4;
+    }
+
+    private LoraSweep.Builder sweep(String name, List<LoraConfig> configs) {
+        return TinySweeps.sweep(folder.resolve(name), configs);
+    }
+
     @Test
     void aConfigurationThatDivergesFailsAlone() {
         LoraConfig wild = TinySweeps.config(8, 1)
@@ -42,7 +57,8 @@ class FailureIsolationTest {
         List<LoraConfig> configs = new ArrayList<>(CONFIGS);
         configs.add(wild);
         List<FailureEvent> failures = new ArrayList<>();
-        SweepResult with = TinySweeps.sweep(folder.resolve("with"), configs)
+        SweepResult with = sweep("with", configs)
+                .withDevice(device())
                 .withListener(failuresTo(failures))
                 .build()
                 .run();
@@ -68,7 +84,7 @@ class FailureIsolationTest {
         assertThat(failed.steps()).isEqualTo(2);
         assertThat(failed.failure()).startsWith("The gradient norm is (NaN) at optimizer step (3).");
         assertThat(folder.resolve("poisoned/trials").resolve(VICTIM.id())).doesNotExist();
-        SweepResult whole = sweep("whole", new OneByOne(), TestDevice.of("CPU", 1L << 32));
+        SweepResult whole = sweep("whole", new OneByOne(), device());
         others().forEach(config -> assertThat(TinySweeps.last(poisoned, config))
                 .as(config.id())
                 .isEqualTo(TinySweeps.last(whole, config)));
@@ -76,7 +92,7 @@ class FailureIsolationTest {
 
     @Test
     void aPoisonedGradientInAPackLeavesTheOthersAsTheyAreAlone() {
-        SweepResult poisoned = TinySweeps.sweep(folder.resolve("poisoned"), CONFIGS)
+        SweepResult poisoned = sweep("poisoned", CONFIGS)
                 .withDevice(poisonThirdStepOfVictim())
                 .build()
                 .run();
@@ -89,17 +105,17 @@ class FailureIsolationTest {
     void aLossThatIsNoNumberInTheMiddleOfABatchEndsTheTrialAtOnce() {
         AtomicInteger passes = new AtomicInteger();
         // the first pass takes a part of the batch only, as the token budget is that of a sample
-        TestDevice device = TestDevice.of((call, method, arguments) -> {
+        TestDevice device = TestDevice.around(device(), (call, method, arguments) -> {
             Object result = call.proceed();
             if (method.getName().equals("crossEntropy") && passes.incrementAndGet() == 2) {
                 PackedBatch batch = (PackedBatch) arguments[2];
                 Tensor losses = (Tensor) arguments[3];
-                losses.floats().put(batch.rows() - 1, Float.POSITIVE_INFINITY);
+                call.kernels()
+                        .write(losses.rows(batch.rows() - 1, batch.rows()), new float[] {Float.POSITIVE_INFINITY});
             }
             return result;
         });
-        SweepResult result = TinySweeps.sweep(
-                        folder.resolve("wide"), List.of(TinySweeps.config(4, 10).build()))
+        SweepResult result = sweep("wide", List.of(TinySweeps.config(4, 10).build()))
                 .withDevice(device)
                 .build()
                 .run();
@@ -112,14 +128,14 @@ class FailureIsolationTest {
 
     @Test
     void whereAllTrialsFailTheResultTellsWhy() {
-        TestDevice device = TestDevice.of((call, method, arguments) -> {
+        TestDevice device = TestDevice.around(device(), (call, method, arguments) -> {
             if (method.getName().equals("optimize")) {
-                ((List<?>) arguments[0]).forEach(step -> poison((OptimizerStep) step));
+                ((List<?>) arguments[0]).forEach(step -> poison(call.kernels(), (OptimizerStep) step));
             }
             return call.proceed();
         });
         SweepResult result =
-                TinySweeps.sweep(folder, CONFIGS).withDevice(device).build().run();
+                sweep("failing", CONFIGS).withDevice(device).build().run();
 
         assertThat(result.failures()).hasSize(4);
         assertThatThrownBy(result::best)
@@ -133,7 +149,7 @@ class FailureIsolationTest {
         AtomicInteger mostRows = new AtomicInteger();
         AtomicInteger refused = new AtomicInteger();
         AtomicBoolean loaded = new AtomicBoolean();
-        TestDevice device = TestDevice.of((call, method, arguments) -> {
+        TestDevice device = TestDevice.around(device(), (call, method, arguments) -> {
             boolean ofActivations = loaded.get()
                     && method.getName().equals("allocate")
                     && ((long[]) arguments[1]).length == 2
@@ -148,13 +164,36 @@ class FailureIsolationTest {
             }
             return call.proceed();
         });
-        SweepResult result = TinySweeps.sweep(folder.resolve("short"), CONFIGS)
-                .withDevice(device)
-                .build()
-                .run();
+        SweepResult result = sweep("short", CONFIGS).withDevice(device).build().run();
 
         assertThat(refused).hasPositiveValue();
         assertThat(mostRows.get()).isBetween(1, 30);
+        assertThat(result.failures()).isEmpty();
+        requireOthersAreAsWithoutFailure(result, CONFIGS);
+    }
+
+    @Test
+    void anAdapterThatFindsMemoryInPiecesJoinsAllTheSame() {
+        AtomicInteger adapters = new AtomicInteger();
+        AtomicInteger refused = new AtomicInteger();
+        TestDevice device = TestDevice.around(device(), (call, method, arguments) -> {
+            boolean isRefused = method.getName().equals("allocate")
+                    && ((long[]) arguments[1]).length == 1
+                    && adapters.get() == 2
+                    && refused.get() < 2;
+            if (isRefused) {
+                refused.incrementAndGet();
+                throw new OutOfMemoryError("There are only small pieces.");
+            }
+            if (method.getName().equals("refresh")) { // an adapter is complete
+                adapters.incrementAndGet();
+            }
+            return call.proceed();
+        });
+        SweepResult result = sweep("pieces", CONFIGS).withDevice(device).build().run();
+
+        assertThat(refused).hasValue(2);
+        assertThat(adapters.get()).isGreaterThanOrEqualTo(CONFIGS.size() + 2); // two have moved
         assertThat(result.failures()).isEmpty();
         requireOthersAreAsWithoutFailure(result, CONFIGS);
     }
@@ -164,30 +203,30 @@ class FailureIsolationTest {
     }
 
     private SweepResult sweep(String name, PackingPolicy policy, ComputeDevice device) {
-        LoraSweep sweep = TinySweeps.sweep(folder.resolve(name), CONFIGS)
+        return sweep(name, CONFIGS)
                 .withPolicy(policy)
                 .withDevice(device)
-                .build();
-        return sweep.run();
+                .build()
+                .run();
     }
 
     private void requireOthersAreAsWithoutFailure(SweepResult result, List<LoraConfig> others) {
         SweepResult without =
-                TinySweeps.sweep(folder.resolve("without"), others).build().run();
+                sweep("without", others).withDevice(device()).build().run();
         for (LoraConfig config : others) {
             assertThat(TinySweeps.relativeError(TinySweeps.last(result, config), TinySweeps.last(without, config)))
                     .as(config.id())
-                    .isLessThan(1e-4);
+                    .isLessThan(tolerance());
         }
     }
 
-    private static TestDevice poisonThirdStepOfVictim() {
-        return TestDevice.of((call, method, arguments) -> {
+    private TestDevice poisonThirdStepOfVictim() {
+        return TestDevice.around(device(), (call, method, arguments) -> {
             if (method.getName().equals("optimize")) {
                 for (Object argument : (List<?>) arguments[0]) {
                     OptimizerStep step = (OptimizerStep) argument;
                     if (step.step() == 3 && step.weightDecay() == VICTIM.weightDecay()) {
-                        poison(step);
+                        poison(call.kernels(), step);
                     }
                 }
             }
@@ -195,8 +234,10 @@ class FailureIsolationTest {
         });
     }
 
-    private static void poison(OptimizerStep step) {
-        step.adapter().gradients().floats().put(7, Float.NaN);
+    private static void poison(Kernels kernels, OptimizerStep step) {
+        float[] gradients = kernels.floats(step.adapter().gradients());
+        gradients[7] = Float.NaN;
+        kernels.write(step.adapter().gradients(), gradients);
     }
 
     private static SweepListener failuresTo(List<FailureEvent> failures) {

@@ -76,7 +76,7 @@ class MemoryModelTruthTest {
     void evaluationKeepsWithinTheMemoryThatTrainingHas(@TempDir Path folder) {
         int tokens = 30;
         AtomicInteger mostRows = new AtomicInteger();
-        TestDevice small = new TestDevice("small", roomFor(LARGE, tokens), (call, method, arguments) -> {
+        TestDevice small = TestDevice.of("small", roomFor(LARGE, tokens), (call, method, arguments) -> {
             if (method.getName().equals("crossEntropy")) {
                 mostRows.accumulateAndGet(((PackedBatch) arguments[2]).rows(), Math::max);
             }

@@ -10,6 +10,7 @@ import io.plora.data.TrainingData;
 import io.plora.space.LoraConfig;
 import io.plora.space.SearchSpace;
 import io.plora.space.TargetModule;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -18,7 +19,12 @@ import java.util.SplittableRandom;
 
 /** Sweeps over the bundled model and a few short random samples, which take a second or less. */
 final class TinySweeps {
-    static final Path MODEL = Path.of("../plora-examples/models/tiny-qwen2");
+    /** Tests run in their module's folder, or on a GPU host in that of all modules. */
+    static final Path MODEL = Path.of(
+            Files.isDirectory(Path.of("plora-examples"))
+                    ? "plora-examples/models/tiny-qwen2"
+                    : "../plora-examples/models/tiny-qwen2");
+
     static final int SAMPLES = 10;
 
     /** Four that differ in rank, batch size, dropout and target modules. */

@@ -15,7 +15,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.function.Function;
 import java.util.function.Supplier;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -34,19 +36,36 @@ class FaultyAdapterTest {
         "5, 1e38, KEEP_ALL"
     })
     void othersEndTheStepWithTheSameBitsOnTheCpu(int seed, float poison, ActivationPolicy policy) {
-        requireOthersUntouched(() -> new CpuKernels(2), seed, poison, policy);
+        requireOthersUntouched(() -> new CpuKernels(2), RandomModel::shape, seed, poison, policy);
+    }
+
+    @Tag("gpu")
+    @ParameterizedTest
+    @CsvSource({
+        "1, NaN, KEEP_ALL",
+        "2, Infinity, KEEP_ALL",
+        "3, -Infinity, RECOMPUTE_POINTWISE",
+        "4, NaN, KEEP_LAYER_INPUTS",
+        "5, 1e38, KEEP_ALL"
+    })
+    void othersEndTheStepWithTheSameBitsOnTheGpu(int seed, float poison, ActivationPolicy policy) {
+        requireOthersUntouched(Gpu::kernels, RandomModel::shapeForGpu, seed, poison, policy);
     }
 
     @ParameterizedTest
     @ValueSource(ints = {1, 2, 3})
     void othersEndTheStepWithTheSameBitsInDoublePrecision(int seed) {
-        requireOthersUntouched(ReferenceKernels::new, seed, Float.NaN, ActivationPolicy.KEEP_ALL);
+        requireOthersUntouched(ReferenceKernels::new, RandomModel::shape, seed, Float.NaN, ActivationPolicy.KEEP_ALL);
     }
 
     private static void requireOthersUntouched(
-            Supplier<Kernels> kernels, int seed, float poison, ActivationPolicy policy) {
-        Outcome without = trained(kernels, seed, null, policy);
-        Outcome with = trained(kernels, seed, poison, policy);
+            Supplier<Kernels> kernels,
+            Function<SplittableRandom, ModelConfig> shape,
+            int seed,
+            float poison,
+            ActivationPolicy policy) {
+        Outcome without = trained(kernels, shape, seed, null, policy);
+        Outcome with = trained(kernels, shape, seed, poison, policy);
 
         assertThat(without.failures()).isEmpty();
         assertThat(with.failures()).containsOnlyKeys(VICTIM);
@@ -64,9 +83,14 @@ class FaultyAdapterTest {
     private record Outcome(List<float[]> parameters, Map<Integer, String> failures) {}
 
     /** Everybody's parameters after the step in which the victim's are poisoned before the pass. */
-    private static Outcome trained(Supplier<Kernels> opened, int seed, Float poison, ActivationPolicy policy) {
+    private static Outcome trained(
+            Supplier<Kernels> opened,
+            Function<SplittableRandom, ModelConfig> shape,
+            int seed,
+            Float poison,
+            ActivationPolicy policy) {
         SplittableRandom random = new SplittableRandom(seed);
-        ModelConfig model = RandomModel.shape(random);
+        ModelConfig model = shape.apply(random);
         try (Kernels kernels = opened.get()) {
             PackedTrainer trainer =
                     new PackedTrainer(model, RandomModel.weights(model, kernels, seed), kernels, policy);

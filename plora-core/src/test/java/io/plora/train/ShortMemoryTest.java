@@ -18,18 +18,30 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.function.Supplier;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** Memory that is smaller than planned, because another process has taken it. */
 class ShortMemoryTest {
     private static final int SEED = 5;
 
-    private final ModelConfig model = RandomModel.shape(new SplittableRandom(SEED));
+    private final ModelConfig model = RandomModel.shapeForGpu(new SplittableRandom(SEED));
 
     @Test
     void aStepThatDoesNotFitIsMadeInSeveralPassesWithTheSameResult() {
-        Outcome all = trained(Long.MAX_VALUE);
-        Outcome halves = trained(all.largest() / 2);
+        requireSameResultInSeveralPasses(ReferenceKernels::new, 1e-6);
+    }
+
+    @Tag("gpu")
+    @Test
+    void aStepThatDoesNotFitAGpuIsMadeInSeveralPassesWithTheSameResult() {
+        requireSameResultInSeveralPasses(Gpu::kernels, 0.02);
+    }
+
+    private void requireSameResultInSeveralPasses(Supplier<Kernels> opened, double tolerance) {
+        Outcome all = trained(opened, Long.MAX_VALUE);
+        Outcome halves = trained(opened, all.largest() / 2);
 
         assertThat(all.passes()).isEqualTo(4);
         assertThat(halves.passes()).isGreaterThan(4);
@@ -37,20 +49,20 @@ class ShortMemoryTest {
         for (int i = 0; i < all.results().size(); i++) {
             assertThat(Vectors.relativeError(
                             halves.results().get(i), all.results().get(i)))
-                    .isLessThan(1e-6);
+                    .isLessThan(tolerance);
         }
     }
 
     @Test
     void aSampleThatDoesNotFitEndsTheTrainingSayingSo() {
         assertThatExceptionOfType(OutOfMemoryError.class)
-                .isThrownBy(() -> trained(100))
+                .isThrownBy(() -> trained(ReferenceKernels::new, 100))
                 .withMessage("Refused.");
     }
 
     @Test
     void evaluationIsMadeInMorePassesToo() {
-        try (Limited kernels = new Limited()) {
+        try (Limited kernels = new Limited(new ReferenceKernels())) {
             PackedTrainer trainer = new PackedTrainer(model, weights(kernels), kernels.proxy());
             List<AdapterWeights> adapters =
                     members(kernels).stream().map(Training::weights).toList();
@@ -84,7 +96,7 @@ class ShortMemoryTest {
 
     @Test
     void memoryThatIsReservedGivesWayToThePass() {
-        try (Limited kernels = new Limited()) {
+        try (Limited kernels = new Limited(new ReferenceKernels())) {
             PackedTrainer trainer = new PackedTrainer(model, weights(kernels), kernels.proxy());
             List<Training> members = members(kernels);
             members.forEach(trainer::join);
@@ -99,8 +111,8 @@ class ShortMemoryTest {
     private record Outcome(List<float[]> results, int passes, long largest) {}
 
     /** Two steps of whole batches where activations of more than so many bytes in one tensor are refused. */
-    private Outcome trained(long limit) {
-        try (Limited kernels = new Limited()) {
+    private Outcome trained(Supplier<Kernels> opened, long limit) {
+        try (Limited kernels = new Limited(opened.get())) {
             PackedTrainer trainer = new PackedTrainer(model, weights(kernels), kernels.proxy());
             List<Training> members = members(kernels);
             members.forEach(trainer::join);
@@ -165,13 +177,17 @@ class ShortMemoryTest {
         return samples;
     }
 
-    /** Double precision that refuses large tensors. */
+    /** Kernels that refuse large tensors. */
     private static final class Limited implements AutoCloseable {
-        private final Kernels kernels = new ReferenceKernels();
+        private final Kernels kernels;
         private long limit = Long.MAX_VALUE;
         private long mostLosses = Long.MAX_VALUE;
         private long largest;
         private int passes;
+
+        private Limited(Kernels kernels) {
+            this.kernels = kernels;
+        }
 
         private Kernels proxy() {
             return (Kernels) Proxy.newProxyInstance(

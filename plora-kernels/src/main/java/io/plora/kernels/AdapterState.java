@@ -146,20 +146,7 @@ public final class AdapterState {
      * @throws IllegalArgumentException if the numbers of values differ
      */
     public void write(float[] values) {
-        write(parameters, values);
-    }
-
-    /**
-     * Sets the A matrices; the B matrices stay as they are.
-     *
-     * @throws IllegalArgumentException if the numbers of values differ
-     */
-    public void writeA(float[] values) {
-        write(parameters.view(0, bOffset), values);
-    }
-
-    private void write(Tensor to, float[] values) {
-        kernels.write(to, values);
+        kernels.write(parameters, values);
         kernels.refresh(this);
     }
 

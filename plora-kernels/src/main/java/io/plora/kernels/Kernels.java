@@ -1,7 +1,10 @@
 package io.plora.kernels;
 
+import com.google.common.util.concurrent.Futures;
 import java.nio.ByteBuffer;
 import java.util.List;
+import java.util.SplittableRandom;
+import java.util.concurrent.Future;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -54,7 +57,25 @@ public interface Kernels extends AutoCloseable {
         HostTransfer.write(this, to, values);
     }
 
+    /** All of a tensor as {@link #floats} gives it now, but where that takes long, beside what is asked for meanwhile. */
+    default Future<float[]> floatsLater(Tensor tensor) {
+        return Futures.immediateFuture(floats(tensor));
+    }
+
     void zero(Tensor tensor);
+
+    /**
+     * Fills a tensor of {@link #parameterType()} with values of uniform distribution: element i is (2 u - 1) bound, where u is
+     * double i of {@link SplittableRandom}, the same bits everywhere.
+     */
+    default void uniform(Tensor to, long seed, double bound) {
+        SplittableRandom random = new SplittableRandom(seed);
+        float[] values = new float[Math.toIntExact(to.size())];
+        for (int i = 0; i < values.length; i++) {
+            values[i] = (float) ((2 * random.nextDouble() - 1) * bound);
+        }
+        write(to, values);
+    }
 
     void copy(Tensor from, Tensor to);
 

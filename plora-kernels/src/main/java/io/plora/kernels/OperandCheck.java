@@ -30,6 +30,10 @@ public final class OperandCheck {
         }
     }
 
+    public void uniform(Tensor to) {
+        require("to", to, parameters, to.shape());
+    }
+
     public void embed(Tensor table, PackedBatch batch, Tensor y) {
         require("table", table, activations, table.dim(0), y.dim(y.rank() - 1));
         requireRows("y", y, activations, batch, table.dim(1));

@@ -4,10 +4,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import com.google.common.util.concurrent.Futures;
 import io.plora.kernels.cuda.CudaKernels;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
+import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.Future;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -76,6 +81,43 @@ class CudaKernelsTest {
                 assertThat(kernels.floats(tensor.rows(gibibyte - 8, gibibyte))).containsOnly(0);
                 kernels.write(tensor.rows(gibibyte - 8, gibibyte), ramp(8));
                 kernels.release(tensor);
+            }
+        }
+    }
+
+    @Test
+    void uniformValuesAreThoseOfSplittableRandom() {
+        try (Kernels kernels = Gpu.kernels()) {
+            Tensor tensor = kernels.allocate(DType.F32, 10_000);
+            kernels.uniform(tensor, 3, 0.125);
+
+            SplittableRandom random = new SplittableRandom(3);
+            float[] expected = new float[10_000];
+            for (int i = 0; i < expected.length; i++) {
+                expected[i] = (float) ((2 * random.nextDouble() - 1) * 0.125);
+            }
+            assertThat(kernels.floats(tensor)).isEqualTo(expected);
+        }
+    }
+
+    @Test
+    void valuesThatAreReadLaterAreThoseOfNowAndTheirMemoryComesBack() throws Exception {
+        try (Kernels kernels = Gpu.kernels()) {
+            int size = 100_000_000; // 0.4 of 2 GB
+            List<Future<float[]>> values = new ArrayList<>();
+            for (int i = 0; i < 12; i++) {
+                Tensor tensor = kernels.allocate(DType.F32, size);
+                kernels.write(tensor.rows(size - 8, size), new float[] {i, i, i, i, i, i, i, i});
+                values.add(kernels.floatsLater(tensor));
+                kernels.zero(tensor);
+                kernels.release(tensor);
+            }
+            for (int i = 0; i < values.size(); i++) {
+                float[] read = values.get(i).get();
+                assertThat(read).hasSize(size);
+                assertThat(read[0]).isZero();
+                assertThat(read[size - 8]).isEqualTo(i);
+                values.set(i, Futures.immediateFuture(new float[0]));
             }
         }
     }

@@ -44,7 +44,7 @@ public final class QualityBenchmark implements Callable<Integer> {
     private CommandSpec spec = CommandSpec.create();
 
     @Option(names = "--device", description = "${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE})")
-    private TrainingBenchmark.Device device = TrainingBenchmark.Device.CUDA;
+    private BenchmarkDevice device = BenchmarkDevice.CUDA;
 
     @Option(names = "--steps", description = "of the trainings whose losses are compared (default: ${DEFAULT-VALUE})")
     private int steps = 100;
@@ -123,7 +123,7 @@ public final class QualityBenchmark implements Callable<Integer> {
     }
 
     private ObjectNode add(ObjectNode row, ComputeDevice on) throws IOException {
-        row.put("system", device == TrainingBenchmark.Device.CPU ? REFERENCE : "plora CUDA bf16");
+        row.put("system", device == BenchmarkDevice.CPU ? REFERENCE : "plora CUDA bf16");
         row.put("device", on.name());
         Machine.describe(row);
         row.put("command", Machine.command(spec));

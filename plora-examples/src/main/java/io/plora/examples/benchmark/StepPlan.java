@@ -85,7 +85,9 @@ record StepPlan(
         List<IterationParts> predicted = passes.stream()
                 .map(pass -> time.parts(work(model, pass, tokens), 1))
                 .toList();
-        return new StepPlan(policy, passes, predicted, held + largest(passes, memory, tokens));
+        int mostTokens = passes.stream().mapToInt(List::size).max().orElseThrow() * tokens;
+        long spared = memory.baseBytes(1) - memory.forPassesOf(mostTokens).baseBytes(1);
+        return new StepPlan(policy, passes, predicted, held - spared + largest(passes, memory, tokens));
     }
 
     private static List<List<LoraConfig>> split(List<LoraConfig> configs, int count) {

@@ -45,16 +45,6 @@ import picocli.CommandLine.Spec;
 public final class TrainingBenchmark implements Callable<Integer> {
     private static final int PART_STEPS = 5;
 
-    /** Where to train. */
-    enum Device {
-        CPU,
-        CUDA;
-
-        ComputeDevice open() {
-            return this == CPU ? ComputeDevice.cpu() : ComputeDevice.cuda(0);
-        }
-    }
-
     @Spec
     private CommandSpec spec = CommandSpec.create();
 
@@ -97,7 +87,7 @@ public final class TrainingBenchmark implements Callable<Integer> {
     private boolean oneByOne;
 
     @Option(names = "--device", description = "${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE})")
-    private Device device = Device.CUDA;
+    private BenchmarkDevice device = BenchmarkDevice.CUDA;
 
     @Option(names = "--results", description = "file that rows are added to (default: ${DEFAULT-VALUE})")
     private Path results = Path.of("plora-examples/benchmarks/results/training-h100.jsonl");

@@ -75,6 +75,11 @@ record TrainingCase(String name, ModelConfig model, List<AdapterWeights> adapter
     }
 
     private List<Sample> samples() {
+        return samples(model, tokens);
+    }
+
+    /** Samples of random tokens, all of which have a target. */
+    static List<Sample> samples(ModelConfig model, int tokens) {
         SplittableRandom random = new SplittableRandom(tokens);
         List<Sample> samples = new ArrayList<>();
         for (int i = 0; i < SAMPLES; i++) {

@@ -1,5 +1,6 @@
 package io.plora.kernels.cuda;
 
+import com.google.common.util.concurrent.Futures;
 import io.plora.kernels.AdapterState;
 import io.plora.kernels.AttentionShape;
 import io.plora.kernels.DType;
@@ -14,8 +15,11 @@ import io.plora.kernels.Tensor;
 import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.Future;
 import org.bytedeco.javacpp.PointerPointer;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Bf16 with float32 accumulation on one GPU, in memory of ND4J's CUDA backend and on the stream that ND4J uses on the thread
@@ -26,6 +30,8 @@ import org.jspecify.annotations.Nullable;
  * most 256.
  */
 public final class CudaKernels implements Kernels {
+    private static final Logger LOGGER = LoggerFactory.getLogger(CudaKernels.class);
+
     /** What cuBLAS asks for on Hopper. */
     private static final long BLAS_WORKSPACE = 32L << 20;
 
@@ -171,6 +177,25 @@ public final class CudaKernels implements Kernels {
     @Override
     public void read(Tensor from, ByteBuffer to) {
         transfers.read(from, to);
+    }
+
+    /** Through a copy where there is room for one, else at once. */
+    @Override
+    public Future<float[]> floatsLater(Tensor tensor) {
+        if (tensor.type() == DType.F32) {
+            try {
+                return memory.readLater(tensor);
+            } catch (OutOfMemoryError e) {
+                LOGGER.debug("Values of {} are read at once. {}", tensor, e.getMessage());
+            }
+        }
+        return Futures.immediateFuture(floats(tensor));
+    }
+
+    @Override
+    public void uniform(Tensor to, long seed, double bound) {
+        check.uniform(to);
+        CudaLibrary.check(Plora.uniform(to.address(), to.size(), seed, bound, memory.stream()));
     }
 
     @Override

@@ -3,6 +3,8 @@ package io.plora.kernels.cuda;
 import io.plora.kernels.Arena;
 import io.plora.kernels.DType;
 import io.plora.kernels.Tensor;
+import java.util.List;
+import java.util.concurrent.Future;
 import java.util.function.BooleanSupplier;
 import java.util.function.LongSupplier;
 import org.bytedeco.javacpp.Pointer;
@@ -15,6 +17,7 @@ final class DeviceMemory {
     private final Arena arena;
     private BooleanSupplier spare = () -> false;
     private @Nullable LongSupplier recording; // tells the stream of a recording under way
+    private final LateReads lateReads;
     private boolean closed;
 
     /** @throws OutOfMemoryError if the device does not have so many bytes */
@@ -22,6 +25,7 @@ final class DeviceMemory {
         this.device = device;
         this.memory = allocate(device, bytes);
         this.arena = new Arena(memory, memory.address(), bytes);
+        this.lateReads = new LateReads(device);
     }
 
     private static Pointer allocate(Nd4jDevice device, long bytes) {
@@ -70,20 +74,39 @@ final class DeviceMemory {
     }
 
     /**
-     * Memory whose content is undefined.
+     * Memory whose content is undefined. Where there is none it waits until {@link #readLater} needs none any more.
      *
      * @throws OutOfMemoryError if there is none, even without what can be done without
      */
     Tensor allocate(DType type, long... shape) {
         requireNoRecording();
+        lateReads.takeRead(false).forEach(arena::release);
         try {
             return arena.allocate(type, shape);
         } catch (OutOfMemoryError e) {
-            if (!spare.getAsBoolean()) {
+            if (!letGo()) {
                 throw e;
             }
             return arena.allocate(type, shape);
         }
+    }
+
+    private boolean letGo() {
+        List<Tensor> read = lateReads.takeRead(true);
+        read.forEach(arena::release);
+        return spare.getAsBoolean() || !read.isEmpty();
+    }
+
+    /**
+     * Values of a float32 tensor as they are now, read beside what the stream does from now on.
+     *
+     * @throws OutOfMemoryError if there is no room for a copy
+     */
+    Future<float[]> readLater(Tensor tensor) {
+        Tensor copy = allocate(tensor.type(), tensor.size());
+        copyIn(copy.address(), tensor.address(), tensor.bytes());
+        synchronize();
+        return lateReads.read(copy);
     }
 
     /** Memory of no particular meaning. */
@@ -127,6 +150,7 @@ final class DeviceMemory {
 
     void close() {
         closed = true;
+        lateReads.close();
         device.release(memory);
     }
 }

@@ -32,6 +32,10 @@ final class Nd4jDevice {
         this.stream = new PointerPointer<>(pointerToStream).get(0).address();
     }
 
+    int number() {
+        return number;
+    }
+
     String name() {
         return NativeOpsHolder.getInstance().getDeviceNativeOps().getDeviceName(number);
     }
@@ -57,5 +61,14 @@ final class Nd4jDevice {
 
     void release(Pointer memory) {
         Nd4j.getMemoryManager().release(memory, MemoryKind.DEVICE);
+    }
+
+    /** Host memory that the GPU copies from and to while the host goes on, until {@link #releasePageLocked}. */
+    Pointer allocatePageLocked(long bytes) {
+        return Nd4j.getMemoryManager().allocate(bytes, MemoryKind.HOST, false);
+    }
+
+    void releasePageLocked(Pointer memory) {
+        Nd4j.getMemoryManager().release(memory, MemoryKind.HOST);
     }
 }

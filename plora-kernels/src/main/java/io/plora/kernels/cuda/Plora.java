@@ -342,6 +342,9 @@ final class Plora {
     @Name("plora_event_destroy")
     static native int destroyEvent(@Cast("void*") long event);
 
+    @Name("plora_uniform")
+    static native int uniform(@Cast("float*") long to, long size, long seed, double bound, @Cast("void*") long stream);
+
     @Name("plora_embed")
     static native int embed(
             @Cast("const void*") long table,

@@ -1,0 +1,163 @@
+package io.plora.examples.benchmark;
+
+import com.google.common.math.Quantiles;
+import com.google.common.util.concurrent.MoreExecutors;
+import io.plora.adapter.PeftAdapter;
+import io.plora.cost.ActivationPolicy;
+import io.plora.data.Dataset;
+import io.plora.kernels.Kernels;
+import io.plora.model.DecoderWeights;
+import io.plora.model.ModelConfig;
+import io.plora.space.LoraConfig;
+import io.plora.train.AdapterWeights;
+import io.plora.train.PackedTrainer;
+import io.plora.train.StepReport;
+import io.plora.train.Training;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Deque;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.function.Supplier;
+
+/** A group whose members take a sample each an iteration, and in which the longest member is replaced now and then. */
+final class ChangingGroup implements AutoCloseable {
+    private static final int WARM_UP = 5;
+    private static final int QUIET = 4; // iterations between two changes, the first of which does not count
+    private static final int MANY_EPOCHS = 1_000_000;
+
+    private final ModelConfig model;
+    private final Kernels kernels;
+    private final int rank;
+    private final Dataset data;
+    private final PackedTrainer trainer;
+    private final Deque<Training> members = new ArrayDeque<>();
+    private final ExecutorService export = Executors.newSingleThreadExecutor();
+    private int made;
+
+    ChangingGroup(
+            ModelConfig model, DecoderWeights weights, Kernels kernels, int rank, int tokens, ActivationPolicy policy) {
+        this.model = model;
+        this.kernels = kernels;
+        this.rank = rank;
+        this.data = new Dataset("random tokens", TrainingCase.samples(model, tokens), 0, 0);
+        this.trainer = new PackedTrainer(model, weights, kernels, policy);
+    }
+
+    /**
+     * Seconds of iterations without a change, what iterations with one take more, and how long it takes until parameters of one
+     * that left are in host memory.
+     */
+    record Times(
+            List<Double> iterations,
+            List<Double> leaves,
+            List<Double> joins,
+            List<Double> replacements,
+            List<Double> exports) {}
+
+    /** Measures changes of each kind in a group of so many members. */
+    Times measure(int count, int changes) {
+        Times times = new Times(
+                new ArrayList<>(),
+                new ArrayList<>(),
+                new ArrayList<>(),
+                new ArrayList<>(),
+                Collections.synchronizedList(new ArrayList<>()));
+        for (int i = 0; i < count; i++) {
+            join();
+        }
+        for (int i = 0; i < WARM_UP; i++) {
+            iterate();
+        }
+        quiet();
+        for (int i = -1; i < changes; i++) { // the first is to warm up
+            double full = Quantiles.median().compute(quiet());
+            double replacement = seconds(() -> {
+                leave(times.exports());
+                join();
+                iterate();
+            });
+            times.iterations().addAll(quiet());
+            double leave = seconds(() -> {
+                leave(times.exports());
+                iterate();
+            });
+            double less = Quantiles.median().compute(quiet());
+            double join = seconds(() -> {
+                join();
+                iterate();
+            });
+            if (i >= 0) {
+                times.replacements().add(replacement - full);
+                times.leaves().add(leave - less);
+                times.joins().add(join - full);
+            }
+        }
+        MoreExecutors.shutdownAndAwaitTermination(export, Duration.ofMinutes(1));
+        return times;
+    }
+
+    private List<Double> quiet() {
+        List<Double> seconds = new ArrayList<>();
+        for (int i = 0; i < QUIET; i++) {
+            double one = seconds(this::iterate);
+            if (i > 0) {
+                seconds.add(one);
+            }
+        }
+        return seconds;
+    }
+
+    private static double seconds(Runnable work) {
+        long start = System.nanoTime();
+        work.run();
+        return (System.nanoTime() - start) / 1e9;
+    }
+
+    private void join() {
+        LoraConfig config = LoraConfig.builder()
+                .withRank(rank)
+                .withAlpha(rank)
+                .withLearningRate(1e-4)
+                .withSeed(made++)
+                .build();
+        Training training = new Training(
+                AdapterWeights.initialize(model, config, kernels), data, MANY_EPOCHS, Training.Position.START);
+        trainer.join(training);
+        members.add(training);
+    }
+
+    /** The member that has been in the group longest leaves, and its parameters are kept to be saved. */
+    private void leave(List<Double> exports) {
+        Training training = members.remove();
+        long start = System.nanoTime();
+        Supplier<PeftAdapter> adapter = training.weights().copy("model");
+        trainer.leave(training);
+        training.release();
+        export.submit(() -> {
+            adapter.get();
+            exports.add((System.nanoTime() - start) / 1e9);
+        });
+    }
+
+    private void iterate() {
+        Map<Training, Integer> samples = new LinkedHashMap<>();
+        members.forEach(member -> samples.put(member, 1));
+        for (StepReport.Member member : trainer.step(samples).members()) {
+            if (member.failure() != null) {
+                throw new IllegalStateException(member.failure());
+            }
+        }
+    }
+
+    @Override
+    public void close() {
+        trainer.release();
+        members.forEach(Training::release);
+    }
+}
