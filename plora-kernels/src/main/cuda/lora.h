@@ -14,7 +14,8 @@ int shrink_behind(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
     void *low_rank, void *workspace, void *stream);
 
-// Gradients of all a, likewise; and dx += gradient of low_rank a, after that kernel, for the rows that plora_lora_linear_backward leaves out.
+// Gradients of all a, likewise; and dx += gradient of low_rank a, after that kernel, for the rows that plora_lora_linear_backward
+// leaves out.
 int gradient_a_behind(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *x, void *dx, void *workspace,
     void *stream);

@@ -9,8 +9,8 @@
 // low-rank columns, which lie in many places, four stages ahead of the products; blocks stay and take tile after tile. Copies and
 // products start beside the kernel that completes S: only who loads S waits for it.
 //
-// Products are launched with so few clusters that others have multiprocessors beside them, where the plan says that this is faster:
-// gradient a in backward; in forward shrink, with the low-rank terms added afterwards.
+// Where the plan says that it is faster, the product leaves multiprocessors to a kernel beside it: in backward to gradient a, in
+// forward to shrink, with the low-rank terms added afterwards.
 //
 // Blocks of 64 rows that several adapters share get their low-rank terms afterwards, added by the kernels of lora.cu: in one
 // product with another adapter's weights, a NaN there would pass over.

@@ -225,7 +225,8 @@ struct Planner {
     }
 
     // Whether the product of plora_lora_linear_backward takes one turn more, so that gradient a runs beside it on the
-    // multiprocessors that this leaves idle: where that turn is short and they do nearly all of it meanwhile. (Measured on an H100.)
+    // multiprocessors that this leaves idle: where that turn is short and they do nearly all of gradient a meanwhile. (Measured on
+    // an H100.)
     bool gradient_a_pays_beside(int turns, int idle) const {
         double turn = 5 + 0.66 * divide_up(shape.outputs, LINEAR_DEPTH);  // microseconds
         double bytes = (2.0 * all_rows() + 4.0 * (double)rank_sum()) * shape.inputs;
@@ -365,8 +366,8 @@ struct Planner {
     // Whether the frozen product in the same kernel is faster: where its pairs of tiles keep half of the device busy, few rows get
     // their low-rank terms afterwards, and there are more of them than one cluster takes. (Measured on an H100.)
     bool linear_pays(int columns) const {
-        return device.compute_capability == 90 && linear_pairs(columns) * 4 >= device.multiprocessors && mixed_rows * 4 <= all_rows()
-            && all_rows() >= LINEAR_FEWEST_ROWS;
+        return device.compute_capability == 90 && linear_pairs(columns) * 4 >= device.multiprocessors
+            && mixed_rows * 4 <= all_rows() && all_rows() >= LINEAR_FEWEST_ROWS;
     }
 
     // Steps over the low-rank columns that a tile of the last block needs for output columns from .. to - 1.

@@ -328,10 +328,10 @@ void test_lora_plan_beside(Random &, int) {
     plora_lora_plan both = plan_of_h100(64, 18944, 3584);
     REQUIRE(both.count[PLORA_LINEAR_SHRINK] == 32 && both.linear_clusters == 56, "two turns leave 20 multiprocessors to shrink");
     REQUIRE(both.linear_backward_clusters == 60, "ten turns leave 12 multiprocessors to gradient a");
-    plora_lora_plan square = plan_of_h100(64, 3584, 3584), up = plan_of_h100(64, 3584, 18944), down = plan_of_h100(256, 18944, 3584);
-    for (const plora_lora_plan &plan : {square, up}) REQUIRE(plan.count[PLORA_LINEAR_SHRINK] == 0, "the pass over Y costs too much");
-    REQUIRE(down.count[PLORA_LINEAR_SHRINK] == 0, "seven turns of 64 clusters leave too few multiprocessors");
-    for (const plora_lora_plan &plan : {square, up, down}) REQUIRE(plan.linear_backward_clusters == 66, "a turn more costs too much");
+    plora_lora_plan square = plan_of_h100(64, 3584, 3584), many_rows = plan_of_h100(256, 18944, 3584);
+    REQUIRE(square.count[PLORA_LINEAR_SHRINK] == 0, "the pass over Y costs as much as shrink");
+    REQUIRE(many_rows.count[PLORA_LINEAR_SHRINK] == 0, "seven turns of 64 clusters leave too few multiprocessors");
+    for (const plora_lora_plan &plan : {square, many_rows}) REQUIRE(plan.linear_backward_clusters == 66, "a turn more takes too long");
     REQUIRE(plan_of_h100(0, 18944, 3584).linear_clusters == 0, "there are no rows");
 }
 
