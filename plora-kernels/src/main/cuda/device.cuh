@@ -101,6 +101,13 @@ __device__ inline void wait_for_previous_first() {
 // Fetches a line to the L2 cache. What is written there meanwhile is seen all the same, so it may be done before waiting.
 __device__ inline void prefetch(const void *global) { asm volatile("prefetch.global.L2 [%0];" ::"l"(global)); }
 
+// Lets the next kernel of the stream start, and waits for nothing.
+__device__ inline void launch_dependents() {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.launch_dependents;");
+#endif
+}
+
 // Adds two neighbours, aligned to eight bytes, without waiting for what is there.
 __device__ inline void add_pair(float *to, float low, float high) {
 #if __CUDA_ARCH__ >= 900

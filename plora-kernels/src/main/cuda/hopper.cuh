@@ -56,7 +56,6 @@ __device__ inline void take_registers() {
     asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(registers));
 }
 
-__device__ inline void launch_dependents() { asm volatile("griddepcontrol.launch_dependents;"); }
 __device__ inline void wait_for_grids() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
 
 // ---- barriers ----

@@ -17,7 +17,7 @@ struct LoraArguments {
     const bf16 *add;          // what is added to it, of the same shape, or null
     const bf16 *bias;         // (outputs) or null
     float *partials;
-    int behind;  // gradient a: whether it may start while the kernel before it runs, which has waited for what is needed
+    int behind;  // shrink and gradient a: whether it may start while the kernel before it runs, which has waited for what is needed
     int parts;
     int inputs;
     int outputs;
@@ -59,6 +59,11 @@ __device__ void drop_tile(const LoraArguments &g, const plora_tile &t, const Mas
             *(uint4 *)at = drop(*(uint4 *)at, (uint64_t)g.keys[t.row + row0 + row], first, second, mask.threshold);
         }
     });
+}
+
+// Ends a launch that may have started beside the one before it: not before that one.
+__device__ inline void end_behind(const LoraArguments &g) {
+    if (g.behind && blockIdx.x == gridDim.x - 1) wait_for_previous();
 }
 
 // Overwrites a gradient's pair of neighbours, aligned to eight bytes, or adds to it. Each element gets one sum from one thread

@@ -8,8 +8,14 @@ namespace plora {
 int expand_mixed(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *low_rank, void *y, void *stream);
 
-// Gradients of all a, beside the kernel launched before, which must have waited for those before it when it lets the next one
-// start; and dx += gradient of low_rank a, after that kernel, for the rows that plora_lora_linear_backward leaves out.
+// low_rank = scale drop(x) a^T, beside the kernel launched before, which must have waited for those before it when it lets the next
+// one start; what is launched afterwards finds both done.
+int shrink_behind(
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
+    void *low_rank, void *workspace, void *stream);
+
+// Gradients of all a, likewise; and dx += gradient of low_rank a, after that kernel, for the rows that plora_lora_linear_backward
+// leaves out.
 int gradient_a_behind(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *x, void *dx, void *workspace,
     void *stream);

@@ -281,8 +281,7 @@ __global__ void __launch_bounds__(THREADS, WIDE ? 2 : 3) gradient_b_kernel(LoraA
 __global__ void __launch_bounds__(THREADS, 3) gradient_a_kernel(LoraArguments g) {
 #if defined(PLORA_HOPPER)
     gradient_a_tile(g, g.tiles[blockIdx.x]);
-    // the launch must not end before the one that it was started beside
-    if (g.behind && blockIdx.x == gridDim.x - 1) wait_for_previous();
+    end_behind(g);
 #endif
 }
 

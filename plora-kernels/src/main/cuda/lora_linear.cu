@@ -9,6 +9,9 @@
 // low-rank columns, which lie in many places, four stages ahead of the products; blocks stay and take tile after tile. Copies and
 // products start beside the kernel that completes S: only who loads S waits for it.
 //
+// Where the plan says that it is faster, the product leaves multiprocessors to a kernel beside it: in backward to gradient a, in
+// forward to shrink, with the low-rank terms added afterwards.
+//
 // Blocks of 64 rows that several adapters share get their low-rank terms afterwards, added by the kernels of lora.cu: in one
 // product with another adapter's weights, a NaN there would pass over.
 #ifndef PLORA_EMULATE
@@ -16,8 +19,6 @@
 #include "hopper.cuh"
 
 #include <dlfcn.h>
-
-#include <algorithm>
 
 #include "lora.h"
 #include "lora_plan.h"
@@ -491,13 +492,11 @@ int make_map(CUtensorMap &map, const void *matrix, int rows, int columns, int bo
 }
 
 template <bool BACKWARD>
-int launch_linear(const plora_lora_plan *plan, const Arguments &g, const void *left, const void *w, void *stream) {
+int launch_linear(const Arguments &g, const void *left, const void *w, int clusters, void *stream) {
     CUtensorMap left_map, right_map;
     if (g.rows == 0) return PLORA_OK;
     PLORA_TRY(make_map(left_map, left, g.rows, g.depth, LINEAR_ROWS));
     PLORA_TRY(BACKWARD ? make_map(right_map, w, g.depth, g.columns, DEPTH) : make_map(right_map, w, g.columns, g.depth, COLUMNS / 2));
-    int tiles = divide_up(g.rows, CLUSTER * LINEAR_ROWS) * divide_up(g.columns, COLUMNS);
-    int clusters = std::min(tiles, std::max(1, plan->multiprocessors / CLUSTER));
     return launch(linear_kernel<BACKWARD>, clusters * CLUSTER, LINEAR_THREADS, LINEAR_SHARED, stream, g, left_map, right_map);
 }
 
@@ -519,7 +518,6 @@ using namespace plora;
 int plora_lora_linear(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
     const void *w, void *y, const void *add, const void *bias, void *low_rank, void *workspace, void *stream) {
-    PLORA_TRY(plora_lora_shrink(plan, tiles, terms, dropout_keys, x, low_rank, workspace, stream));
     Arguments g = arguments(plan, tiles, terms);
     g.low_rank = (const bf16 *)low_rank;
     g.out = (bf16 *)y;
@@ -527,9 +525,15 @@ int plora_lora_linear(
     g.bias = (const bf16 *)bias;
     g.depth = plan->inputs;
     g.columns = plan->outputs;
+    if (plan->count[PLORA_LINEAR_SHRINK] > 0) {
+        PLORA_TRY(launch_linear<false>(g, x, w, plan->linear_clusters, stream));
+        PLORA_TRY(shrink_behind(plan, tiles, terms, dropout_keys, x, low_rank, workspace, stream));
+        return plora_lora_expand(plan, tiles, terms, low_rank, y, y, nullptr, stream);
+    }
+    PLORA_TRY(plora_lora_shrink(plan, tiles, terms, dropout_keys, x, low_rank, workspace, stream));
     g.extra = plan->linear_steps;
     g.early = plan->count[PLORA_SHRINK] > 0;
-    PLORA_TRY(launch_linear<false>(plan, g, x, w, stream));
+    PLORA_TRY(launch_linear<false>(g, x, w, plan->linear_clusters, stream));
     return expand_mixed(plan, tiles, terms, low_rank, y, stream);
 }
 
@@ -545,7 +549,7 @@ int plora_lora_linear_backward(
     g.columns = plan->inputs;
     g.extra = plan->linear_backward_steps;
     g.early = plan->count[PLORA_GRADIENT_B] > 0;
-    PLORA_TRY(launch_linear<true>(plan, g, dy, w, stream));
+    PLORA_TRY(launch_linear<true>(g, dy, w, plan->linear_backward_clusters, stream));
     return gradient_a_behind(plan, tiles, terms, x, dx, workspace, stream);
 }
 

@@ -5,6 +5,7 @@
 #include "lora_plan.h"
 
 #include <algorithm>
+#include <numeric>
 #include <vector>
 
 #include "status.h"
@@ -31,7 +32,7 @@ struct Planner {
     int64_t low_rank_elements = 0;
     int64_t partial_elements = 0;
     int largest_rank = 0, shrink_ranks = 0, gradient_a_ranks = 0, gradient_b_ranks = 0, gradient_b_shared = 0;
-    int linear_steps = 0, linear_backward_steps = 0, mixed_rows = 0;
+    int linear_steps = 0, linear_backward_steps = 0, linear_clusters = 0, linear_backward_clusters = 0, mixed_rows = 0;
 
     Planner(const plora_lora_shape &s, const plora_device &d) : shape(s), device(d) {
         for (int a = 0; a < shape.adapters; a++) {
@@ -111,7 +112,24 @@ struct Planner {
             blocks += (int64_t)divide_up(rows(a), ROWS) * (int64_t)slices(a, SHRINK_RANKS, false).size();
         }
         int steps = divide_up(shape.inputs, SHRINK_DEPTH);
-        int splits = divide_up(steps, std::max(2, piece(steps, blocks, 2, 1)));
+        shrink_tiles(PLORA_SHRINK, divide_up(steps, std::max(2, piece(steps, blocks, 2, 1))));
+        int fewest = clusters_in(shape.outputs, turns(shape.outputs));
+        bool beside = blocks > 0 && shrink_pays_beside(blocks, idle(fewest));
+        if (beside) shrink_tiles(PLORA_LINEAR_SHRINK, 1);
+        linear_clusters = beside ? fewest : most_clusters(shape.outputs);
+    }
+
+    // Whether S is made beside the frozen product of plora_lora_linear, and low-rank terms are added to Y afterwards: where
+    // multiprocessors that the product would leave idle in its last turn hold all blocks of shrink at once, without splits, which
+    // then end before it does; and X and A are twice the bytes of the pass over Y. (Measured on an H100.)
+    bool shrink_pays_beside(int64_t blocks, int idle) const {
+        int64_t read = (all_rows() + rank_sum()) * shape.inputs, pass = (int64_t)all_rows() * shape.outputs * 2;  // elements
+        return device.compute_capability == 90 && blocks <= 2 * idle && read >= 2 * pass;
+    }
+
+    int64_t rank_sum() const { return std::accumulate(shape.ranks, shape.ranks + shape.adapters * shape.parts, (int64_t)0); }
+
+    void shrink_tiles(int list, int splits) {
         for (int a = 0; a < shape.adapters; a++) {
             for (int row = 0; row < rows(a); row += ROWS) {
                 for (const Slice &slice : slices(a, SHRINK_RANKS, false)) {
@@ -121,13 +139,13 @@ struct Planner {
                     t.part_rank = slice.part_rank;
                     t.ranks = slice.ranks;
                     shrink_ranks = std::max(shrink_ranks, round_ranks(t.ranks));
-                    split_shrink(t, splits);
+                    split_shrink(list, t, splits);
                 }
             }
         }
     }
 
-    void split_shrink(plora_tile t, int splits) {
+    void split_shrink(int list, plora_tile t, int splits) {
         t.split_stride = (int64_t)t.rows * t.ranks;
         if (splits > 1) {
             t.partial = partial_elements;
@@ -140,7 +158,7 @@ struct Planner {
             s.columns = shape.inputs - s.column;
             s.turns = splits;
             s.partial = splits > 1 ? t.partial + split * t.split_stride : -1;
-            lists[PLORA_SHRINK].push_back(s);
+            lists[list].push_back(s);
         }
     }
 
@@ -200,7 +218,20 @@ struct Planner {
         }
         int steps = divide_up(shape.inputs, GRADIENT_A_COLUMNS);
         gradient_a_tiles(PLORA_GRADIENT_A, piece(steps, others, 1.75, 4), false);
-        gradient_a_tiles(PLORA_LINEAR_GRADIENT_A, piece(steps, others, 2.5, 4), true);
+        int more = turns(shape.inputs) + 1, fewer = clusters_in(shape.inputs, more);
+        bool beside = gradient_a_pays_beside(more, idle(fewer));
+        gradient_a_tiles(PLORA_LINEAR_GRADIENT_A, piece(steps, others, beside ? 10 : 2.5, 4), true);
+        linear_backward_clusters = beside ? fewer : most_clusters(shape.inputs);
+    }
+
+    // Whether the product of plora_lora_linear_backward takes one turn more, so that gradient a runs beside it on the
+    // multiprocessors that this leaves idle: where that turn is short and they do nearly all of gradient a meanwhile. (Measured on
+    // an H100.)
+    bool gradient_a_pays_beside(int turns, int idle) const {
+        double turn = 5 + 0.66 * divide_up(shape.outputs, LINEAR_DEPTH);  // microseconds
+        double bytes = (2.0 * all_rows() + 4.0 * (double)rank_sum()) * shape.inputs;
+        double alone = bytes / 2.5e6, beside = bytes / (45e3 * std::max(1, idle));
+        return alone >= 1.5 * turn && 0.9 * beside <= turns * turn;
     }
 
     // Blocks of so many steps each, neighbouring ones or by turns. (By turns is faster alone, but not beside gradient x.)
@@ -323,13 +354,20 @@ struct Planner {
         }
     }
 
-    // Whether the frozen product in the same kernel is faster: where its tiles, two of which go to a cluster, keep half of the
-    // device busy, few rows get their low-rank terms afterwards, and there are more of them than one cluster takes. (Measured on an
-    // H100.)
+    // Pairs of tiles of plora_lora_linear, which clusters of two blocks take by turns.
+    int linear_pairs(int columns) const { return divide_up(all_rows(), 2 * LINEAR_ROWS) * divide_up(columns, LINEAR_COLUMNS); }
+
+    int clusters_held() const { return std::max(1, device.multiprocessors / 2); }
+    int most_clusters(int columns) const { return std::min(linear_pairs(columns), clusters_held()); }
+    int turns(int columns) const { return divide_up(linear_pairs(columns), clusters_held()); }
+    int clusters_in(int columns, int turns) const { return divide_up(linear_pairs(columns), std::max(1, turns)); }
+    int idle(int clusters) const { return device.multiprocessors - 2 * clusters; }
+
+    // Whether the frozen product in the same kernel is faster: where its pairs of tiles keep half of the device busy, few rows get
+    // their low-rank terms afterwards, and there are more of them than one cluster takes. (Measured on an H100.)
     bool linear_pays(int columns) const {
-        int64_t clusters = (int64_t)divide_up(all_rows(), 2 * LINEAR_ROWS) * divide_up(columns, LINEAR_COLUMNS);
-        return device.compute_capability == 90 && clusters * 4 >= device.multiprocessors && mixed_rows * 4 <= all_rows()
-            && all_rows() >= LINEAR_FEWEST_ROWS;
+        return device.compute_capability == 90 && linear_pairs(columns) * 4 >= device.multiprocessors
+            && mixed_rows * 4 <= all_rows() && all_rows() >= LINEAR_FEWEST_ROWS;
     }
 
     // Steps over the low-rank columns that a tile of the last block needs for output columns from .. to - 1.
@@ -391,7 +429,7 @@ struct Planner {
 
     void sort() {
         auto work = [](const plora_tile &t) { return (int64_t)(t.rows + t.ranks) * t.columns / t.turns; };
-        for (int list : {PLORA_SHRINK, PLORA_GRADIENT_B, PLORA_GRADIENT_A, PLORA_LINEAR_GRADIENT_A}) {
+        for (int list : {PLORA_SHRINK, PLORA_LINEAR_SHRINK, PLORA_GRADIENT_B, PLORA_GRADIENT_A, PLORA_LINEAR_GRADIENT_A}) {
             std::stable_sort(lists[list].begin(), lists[list].end(), [&](const plora_tile &l, const plora_tile &r) {
                 return work(l) > work(r);
             });
@@ -465,6 +503,8 @@ int plora_lora_make_plan(
     plan->linear_backward = planner.linear_pays(shape->inputs) && !plan->drops;
     plan->linear_steps = planner.linear_steps;
     plan->linear_backward_steps = planner.linear_backward_steps;
+    plan->linear_clusters = planner.linear_clusters;
+    plan->linear_backward_clusters = planner.linear_backward_clusters;
     plan->low_rank_elements = planner.low_rank_elements;
     int64_t gradient_bytes = (planner.low_rank_elements * 2 + 255) / 256 * 256;
     plan->workspace_bytes = gradient_bytes + planner.partial_elements * 4;

@@ -103,7 +103,11 @@ __device__ void shrink_tile(const LoraArguments &g, const plora_tile &t) {
     };
     __syncthreads();
     shrink_prefetch(t, low_rank_columns);
-    wait_for_previous_first();
+    if (g.behind) {
+        launch_dependents();
+    } else {
+        wait_for_previous_first();
+    }
     for (int step = 0; step < SHRINK_STAGES - 1; step++) load(step);
     for (int step = 0; step < steps; step++) {
         bf16 *stage = stages + step % SHRINK_STAGES * STAGE;
@@ -130,6 +134,7 @@ __global__ void __launch_bounds__(SHRINK_THREADS, 4) shrink_kernel(LoraArguments
     } else {
         shrink_tile<128>(g, t);
     }
+    end_behind(g);
 }
 
 __device__ inline void add(float4 &sum, const float4 &more) {
@@ -178,6 +183,29 @@ int launch_reduce(
     return launch(reduce_kernel, plan->count[list], THREADS, THREADS * (int)sizeof(float4), stream, tiles + plan->first[list], partials, low_rank);
 }
 
+namespace {
+
+int launch_shrink(
+    const plora_lora_plan *plan, const plora_tile *tiles, int list, const plora_term *terms, const int64_t *dropout_keys,
+    const void *x, void *low_rank, void *workspace, void *stream) {
+    LoraArguments g = lora_arguments(plan, tiles + plan->first[list], terms, dropout_keys, workspace);
+    g.x = (const bf16 *)x;
+    g.low_rank = (bf16 *)low_rank;
+    g.behind = list == PLORA_LINEAR_SHRINK;
+    int stage = (ROWS + plan->shrink_ranks) * SHRINK_DEPTH * 2;
+    int shared = SHRINK_STAGES * stage + plan->shrink_ranks * (int)sizeof(ShrinkColumn);
+    PLORA_TRY(launch(shrink_kernel, plan->count[list], SHRINK_THREADS, shared, stream, g));
+    return g.behind ? PLORA_OK : launch_reduce(plan, tiles, PLORA_SHRINK_REDUCE, g.partials, g.low_rank, stream);
+}
+
+}  // namespace
+
+int shrink_behind(
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
+    void *low_rank, void *workspace, void *stream) {
+    return launch_shrink(plan, tiles, PLORA_LINEAR_SHRINK, terms, dropout_keys, x, low_rank, workspace, stream);
+}
+
 }  // namespace plora
 
 using namespace plora;
@@ -185,11 +213,5 @@ using namespace plora;
 int plora_lora_shrink(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
     void *low_rank, void *workspace, void *stream) {
-    LoraArguments g = lora_arguments(plan, tiles + plan->first[PLORA_SHRINK], terms, dropout_keys, workspace);
-    g.x = (const bf16 *)x;
-    g.low_rank = (bf16 *)low_rank;
-    int stage = (ROWS + plan->shrink_ranks) * SHRINK_DEPTH * 2;
-    int shared = SHRINK_STAGES * stage + plan->shrink_ranks * (int)sizeof(ShrinkColumn);
-    PLORA_TRY(launch(shrink_kernel, plan->count[PLORA_SHRINK], SHRINK_THREADS, shared, stream, g));
-    return launch_reduce(plan, tiles, PLORA_SHRINK_REDUCE, g.partials, g.low_rank, stream);
+    return launch_shrink(plan, tiles, PLORA_SHRINK, terms, dropout_keys, x, low_rank, workspace, stream);
 }

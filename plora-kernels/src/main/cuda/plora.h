@@ -186,6 +186,7 @@ enum {
     PLORA_GRADIENT_A,        /* dA = dS^T drop(X) */
     PLORA_LINEAR_BLOCKS,     /* of plora_lora_linear: 128 rows and one part: its slices (rank: the first, ranks: how many) */
     PLORA_LINEAR_SLICES,     /* 16 low-rank columns of one part, for rows in blocks of 64 that belong to one adapter */
+    PLORA_LINEAR_SHRINK,     /* SHRINK, beside the product of plora_lora_linear; empty where that leaves too few multiprocessors */
     PLORA_LINEAR_GRADIENT_A, /* GRADIENT_A, beside the product of plora_lora_linear_backward */
     PLORA_MIXED_EXPAND,      /* EXPAND, of all other rows */
     PLORA_MIXED_GRADIENT_X,  /* GRADIENT_X, of all other rows */
@@ -213,6 +214,8 @@ typedef struct {
     int32_t linear_backward;   /* whether plora_lora_linear_backward is */
     int32_t linear_steps;      /* most steps over low-rank columns of a tile of plora_lora_linear */
     int32_t linear_backward_steps;
+    int32_t linear_clusters;   /* of two blocks, that its product is launched with */
+    int32_t linear_backward_clusters;
     int64_t low_rank_elements; /* bf16 elements of the buffer for S */
     int64_t workspace_bytes;   /* for shrink, or for gradient_b and gradient_ax */
 } plora_lora_plan;
@@ -266,7 +269,8 @@ int plora_lora_gradient_ax(
  */
 
 /* y = add + x w^T + bias + low_rank b^T, low_rank = scale drop(x) a^T. Three launches, and one where several adapters share blocks
- * of 64 rows. add, bias: as for expand */
+ * of 64 rows. Their low-rank terms, or all where low_rank is made beside the product, are added to the rest once that is bf16. add,
+ * bias: as for expand */
 int plora_lora_linear(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
     const void *w, void *y, const void *add, const void *bias, void *low_rank, void *workspace, void *stream);

@@ -172,6 +172,7 @@ inline uint32_t shuffle_xor(uint32_t value, int mask) {
 inline void prefetch(const void *) {}
 inline void wait_for_previous() {}
 inline void wait_for_previous_first() {}
+inline void launch_dependents() {}
 
 inline void add_pair(float *to, float low, float high) {
     to[0] += low;

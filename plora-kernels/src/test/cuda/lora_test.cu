@@ -193,7 +193,8 @@ void check(const LoraCase &c, const Operands &o, const Results &got) {
     for (size_t at = 0; at < o.x.size(); at++) dx.add(at, o.accumulate_dx ? number(o.x[at]) : 0);
 #ifndef PLORA_EMULATE
     if (!o.w.empty()) {
-        expect_product(c, PLORA_MIXED_EXPAND, y, o.x, o.w, c.outputs, c.inputs, 1, c.inputs);
+        int afterwards = c.plan.count[PLORA_LINEAR_SHRINK] > 0 ? PLORA_EXPAND : PLORA_MIXED_EXPAND;
+        expect_product(c, afterwards, y, o.x, o.w, c.outputs, c.inputs, 1, c.inputs);
         expect_product(c, PLORA_MIXED_GRADIENT_X, dx, o.dy, o.w, c.inputs, c.outputs, c.inputs, 1);
     }
 #endif
@@ -279,6 +280,19 @@ bool in(const LoraCase &c, int list, int tile) {
     return tile >= c.plan.first[list] && tile < c.plan.first[list] + c.plan.count[list];
 }
 
+// 32 adapters of rank 64 with so many rows each.
+plora_lora_plan plan_of_h100(int rows, int inputs, int outputs) {
+    constexpr int ADAPTERS = 32;
+    int32_t from = 0;
+    std::vector<int32_t> starts, ranks(ADAPTERS, 64), drops(ADAPTERS, 0);
+    for (int i = 0; i <= ADAPTERS; i++) starts.push_back(i * rows);
+    plora_lora_shape shape = {ADAPTERS, 1, inputs, outputs, starts.data(), &from, &outputs, ranks.data(), drops.data(), nullptr};
+    plora_device device = {90, 132, 227 * 1024};
+    plora_lora_plan plan;
+    CHECK_PLORA(plora_lora_make_plan(&shape, &device, &plan, nullptr, 0));
+    return plan;
+}
+
 }  // namespace
 
 // What io.plora.kernels.Dropout gives for rowKey(42, 3, 1, 7, 11).
@@ -296,6 +310,7 @@ void test_lora_plan(Random &random, int shapes) {
         REQUIRE(covers_once(c, PLORA_GRADIENT_X, c.inputs), "shape %d", i);
         REQUIRE(takes_low_rank_once(c), "shape %d", i);
         REQUIRE(takes_inputs_once(c, PLORA_SHRINK, SHRINK_DEPTH), "shape %d", i);
+        REQUIRE(c.plan.count[PLORA_LINEAR_SHRINK] == 0 || takes_inputs_once(c, PLORA_LINEAR_SHRINK, SHRINK_DEPTH), "shape %d", i);
         REQUIRE(takes_inputs_once(c, PLORA_GRADIENT_A, GRADIENT_A_COLUMNS), "shape %d", i);
         REQUIRE(takes_inputs_once(c, PLORA_LINEAR_GRADIENT_A, GRADIENT_A_COLUMNS), "shape %d", i);
         for (int n = 0; n < c.plan.tiles; n++) {
@@ -306,6 +321,18 @@ void test_lora_plan(Random &random, int shapes) {
             REQUIRE((t.rows > 0 || t.overwrite) && t.row >= 0 && t.row + t.rows <= c.rows, "shape %d", i);
         }
     }
+}
+
+// Where shrink and gradient a run beside the frozen products, on an H100.
+void test_lora_plan_beside(Random &, int) {
+    plora_lora_plan both = plan_of_h100(64, 18944, 3584);
+    REQUIRE(both.count[PLORA_LINEAR_SHRINK] == 32 && both.linear_clusters == 56, "two turns leave 20 multiprocessors to shrink");
+    REQUIRE(both.linear_backward_clusters == 60, "ten turns leave 12 multiprocessors to gradient a");
+    plora_lora_plan square = plan_of_h100(64, 3584, 3584), many_rows = plan_of_h100(256, 18944, 3584);
+    REQUIRE(square.count[PLORA_LINEAR_SHRINK] == 0, "the pass over Y costs as much as shrink");
+    REQUIRE(many_rows.count[PLORA_LINEAR_SHRINK] == 0, "seven turns of 64 clusters leave too few multiprocessors");
+    for (const plora_lora_plan &plan : {square, many_rows}) REQUIRE(plan.linear_backward_clusters == 66, "a turn more takes too long");
+    REQUIRE(plan_of_h100(0, 18944, 3584).linear_clusters == 0, "there are no rows");
 }
 
 void test_lora(Random &random, int shapes) {

@@ -165,6 +165,7 @@ using Test = void (*)(Random &random, int shapes);
 
 void test_dropout(Random &random, int shapes);
 void test_lora_plan(Random &random, int shapes);
+void test_lora_plan_beside(Random &random, int shapes);
 void test_lora(Random &random, int shapes);
 void test_lora_nan(Random &random, int shapes);
 void test_lora_linear(Random &random, int shapes);

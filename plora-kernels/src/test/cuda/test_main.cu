@@ -9,6 +9,7 @@ struct Named {
 const Named TESTS[] = {
     {"dropout", test_dropout},
     {"lora_plan", test_lora_plan},
+    {"lora_plan_beside", test_lora_plan_beside},
     {"lora", test_lora},
     {"lora_nan", test_lora_nan},
 #ifndef PLORA_EMULATE
