@@ -16,12 +16,6 @@ import picocli.CommandLine.Option;
 /** Options that say which sweep is run: model, data, configurations, device. */
 final class SweepSetting {
 
-    /** Where to train. */
-    enum Device {
-        CPU,
-        CUDA
-    }
-
     @Option(names = "--model", description = "folder of the base model (default: the bundled one)")
     private @Nullable Path model;
 
@@ -35,7 +29,7 @@ final class SweepSetting {
     private @Nullable Path space;
 
     @Option(names = "--device", description = "${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE})")
-    private Device device = Device.CUDA;
+    private BenchmarkDevice device = BenchmarkDevice.CUDA;
 
     @Option(names = "--memory-gib", description = "of the device, to use (default: what is free)")
     private @Nullable Integer memoryGibibytes;
@@ -87,10 +81,10 @@ final class SweepSetting {
 
     private ComputeDevice device() {
         if (memoryGibibytes == null) {
-            return device == Device.CPU ? ComputeDevice.cpu() : ComputeDevice.cuda(0);
+            return device.open();
         }
         long bytes = (long) memoryGibibytes << 30;
-        return device == Device.CPU
+        return device == BenchmarkDevice.CPU
                 ? ComputeDevice.cpu(Runtime.getRuntime().availableProcessors(), bytes)
                 : ComputeDevice.cuda(0, bytes);
     }
