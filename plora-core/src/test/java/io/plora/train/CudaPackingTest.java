@@ -32,11 +32,11 @@ class CudaPackingTest {
     private static final double PACKING_TOLERANCE = 3e-2;
 
     /**
-     * Of a gradient's norm, from double precision. Rounding changes a value by up to 2^-8, and some thirty such roundings lie on
-     * the way through a model of two layers: 1% to 2%, and more for q or k alone (3.1% on an H100), as the softmax's backward
-     * pass takes differences of nearly equal values.
+     * Of a gradient's norm, from double precision: twice what rounding to bf16 after every operation changes on the CPU ({@link
+     * LosslessPackingTest}), as a GPU rounds adapters and attention's probabilities too (3.1% on an H100). Most for q alone, as
+     * the softmax's backward pass takes differences of nearly equal values.
      */
-    private static final double EXACT_TOLERANCE = 5e-2;
+    private static final double EXACT_TOLERANCE = 6e-2;
 
     /** Of the norm of A and B. AdamW moves where the sign of a gradient is rounding's to choose by a whole learning rate. */
     private static final double WEIGHT_TOLERANCE = 5e-3;

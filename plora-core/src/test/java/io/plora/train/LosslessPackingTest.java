@@ -29,6 +29,17 @@ class LosslessPackingTest {
         }
     }
 
+    /** Half of what a GPU is allowed in {@link CudaPackingTest}, on the same groups. */
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 3})
+    void roundingToBf16ChangesGradientsLittle(int seed) {
+        RandomGroup group = new RandomGroup(seed, RandomModel::shapeForGpu, 5, 8, 24);
+        try (Kernels kernels = new CpuKernels()) {
+            List<RandomGroup.Trained> exact = group.alone(kernels);
+            requireEqual(group.alone(RoundingKernels.of(kernels)), exact, 3e-2, 1e-3);
+        }
+    }
+
     static IntStream cpuSeeds() {
         return IntStream.rangeClosed(11, 40);
     }
@@ -36,8 +47,14 @@ class LosslessPackingTest {
     private static void comparePackedWithAlone(
             Kernels kernels, int seed, double gradientTolerance, double weightTolerance) {
         RandomGroup group = new RandomGroup(seed, RandomModel::shape, 5, 2, 19);
-        List<RandomGroup.Trained> packed = group.packed(kernels);
-        List<RandomGroup.Trained> alone = group.alone(kernels);
+        requireEqual(group.packed(kernels), group.alone(kernels), gradientTolerance, weightTolerance);
+    }
+
+    private static void requireEqual(
+            List<RandomGroup.Trained> packed,
+            List<RandomGroup.Trained> alone,
+            double gradientTolerance,
+            double weightTolerance) {
         for (int i = 0; i < packed.size(); i++) {
             assertThat(alone.get(i).gradients()).hasSize(RandomGroup.STEPS);
             assertThat(packed.get(i).gradients()).hasSize(RandomGroup.STEPS);

@@ -43,15 +43,19 @@ class PeftParityTest {
      * @param gradient of each step before clipping, relative norm
      * @param movement of A and of B over all steps, relative norm
      */
-    private record Tolerance(double logits, double loss, double gradient, double movement) {}
+    private record Tolerance(double logits, double loss, double gradient, double movement) {
+        Tolerance twice() {
+            return new Tolerance(2 * logits, 2 * loss, 2 * gradient, 2 * movement);
+        }
+    }
 
     private static final Tolerance FLOAT32 = new Tolerance(1e-4, 1e-5, 1e-4, 1e-3);
 
-    /**
-     * Logits are up to 14, of sums over 128 values. A loss may be of one sample with some 30 answer tokens, which even out less
-     * than those of a batch. AdamW moves by a whole learning rate where the sign of a gradient is rounding's to choose.
-     */
-    private static final Tolerance BF16 = new Tolerance(0.25, 0x1p-6, 8e-2, 0.3);
+    /** What rounding to bf16 after every operation changes, of {@link RoundingKernels}: 0.183, 5.1e-3, 5.8e-2 and 3.9e-2 at most. */
+    private static final Tolerance ROUNDED = new Tolerance(0.2, 5.5e-3, 6.5e-2, 4.5e-2);
+
+    /** A GPU rounds adapters and low-rank gradients too, and attention's probabilities. */
+    private static final Tolerance GPU = ROUNDED.twice();
 
     static List<ParityCase> cases() {
         List<ParityCase> cases = ParityFixture.readAll(ParityFixture.bundled());
@@ -71,11 +75,17 @@ class PeftParityTest {
                 .filter(peft -> peft.model().equals("tiny-qwen2"));
     }
 
+    @ParameterizedTest
+    @MethodSource("casesInBf16")
+    void roundedToBf16ItTrainsNearlyAsPeftDoes(ParityCase peft) {
+        compare(peft, () -> RoundingKernels.of(new CpuKernels()), ROUNDED);
+    }
+
     @Tag("gpu")
     @ParameterizedTest
     @MethodSource("casesInBf16")
-    void gpuTrainsAsPeftDoes(ParityCase peft) {
-        compare(peft, Gpu::kernels, BF16);
+    void gpuTrainsNearlyAsPeftDoes(ParityCase peft) {
+        compare(peft, Gpu::kernels, GPU);
     }
 
     /** Double precision takes long: a case of each model is enough to tell rounding from mistakes. */

@@ -134,7 +134,7 @@ final class RandomModel {
     /** Rounded to what bf16 holds: no kernels round it further. */
     private Tensor weight(float[] values, long... shape) {
         for (int i = 0; i < values.length; i++) {
-            values[i] = Float.intBitsToFloat((Float.floatToIntBits(values[i]) + 0x8000) & 0xffff0000);
+            values[i] = Vectors.bf16(values[i]);
         }
         return tensor(kernels.activationType(), values, shape);
     }

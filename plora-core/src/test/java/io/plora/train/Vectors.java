@@ -26,4 +26,9 @@ final class Vectors {
         double error = norm(minus(actual, expected));
         return norm == 0 ? error : error / norm;
     }
+
+    /** The nearest value that bf16 holds, of two equally near ones that of larger magnitude. */
+    static float bf16(float x) {
+        return Float.intBitsToFloat((Float.floatToIntBits(x) + 0x8000) & 0xffff0000);
+    }
 }
