@@ -1,5 +1,6 @@
 package io.plora.cost;
 
+import com.google.common.math.Quantiles;
 import java.util.Arrays;
 import java.util.List;
 
@@ -9,8 +10,8 @@ import java.util.List;
  * <pre>min over theta >= 0, k >= 0 of
  * sum over rows of huber((theta . c + k u) / m - 1) + lambda (|theta - s|^2 + k^2)</pre>
  *
- * <p>Errors are relative, so that short iterations count like long ones, squared up to a tenth and linear beyond (Huber 1964,
- * by weights that follow the errors), so that an iteration that something else delayed spoils nothing. The ridge keeps what the rows do not tell
+ * <p>Errors are relative, so that short iterations count like long ones, squared up to a tenth or three times the median error
+ * and linear beyond (Huber 1964, by weights that follow the errors), so that an iteration that something else delayed spoils nothing. The ridge keeps what the rows do not tell
  * where it was: at s, the one factor that fits all parts best, itself held near 1. u is the mean of the measured
  * seconds. With given weights the problem is strictly convex; descent along one coordinate at a time ends at its only minimum.
  */
@@ -18,7 +19,7 @@ final class CalibrationFit {
     /** Variance of a measured iteration (5% squared) over that of a factor (30% squared). */
     private static final double RIDGE = 0.03;
 
-    /** Relative errors beyond it count by their size, not its square. */
+    /** Smaller relative errors are none of an outlier. */
     private static final double OUTLIER = 0.1;
 
     private static final int ROUNDS = 5;
@@ -37,13 +38,21 @@ final class CalibrationFit {
         Arrays.fill(weights, 1);
         double[] fitted = fit(features, weights);
         for (int round = 1; round < ROUNDS; round++) {
-            for (int i = 0; i < weights.length; i++) {
-                weights[i] = Math.min(1, OUTLIER / Math.abs(predicted(features[i], fitted) - 1));
-            }
-            fitted = fit(features, weights);
+            fitted = fit(features, weights(features, fitted));
         }
         fitted[IterationParts.COUNT] *= unit;
         return fitted;
+    }
+
+    /** Errors count by their size, not its square, beyond a tenth and three times the median: few rows are no outliers. */
+    private static double[] weights(double[][] features, double[] fitted) {
+        double[] errors = Arrays.stream(features)
+                .mapToDouble(row -> Math.abs(predicted(row, fitted) - 1))
+                .toArray();
+        double outlier = errors.length == 0
+                ? OUTLIER
+                : Math.max(OUTLIER, 3 * Quantiles.median().compute(errors));
+        return Arrays.stream(errors).map(error -> Math.min(1, outlier / error)).toArray();
     }
 
     /** By weighted squares. */

@@ -74,7 +74,8 @@ class ShutdownTest {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
-                .filter(option -> option.startsWith("-Dorg.bytedeco")) // where native libraries are unpacked
+                .filter(option -> option.startsWith("-Dorg.bytedeco") // where native libraries are unpacked
+                        || option.startsWith("-Xbootclasspath")) // what a small Java runtime lacks
                 .forEach(command::add);
         command.addAll(List.of("-cp", System.getProperty("java.class.path"), Child.class.getName()));
         command.addAll(List.of(device, output.toString()));
