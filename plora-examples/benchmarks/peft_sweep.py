@@ -108,7 +108,7 @@ def parse():
     parser.add_argument("--model", required=True, type=Path)
     parser.add_argument("--train", required=True)
     parser.add_argument("--samples", type=int, default=1000)
-    parser.add_argument("--space", default=Path(__file__).parents[3] / "benchmarks/paper_sweep.csv")
+    parser.add_argument("--space", default=Path(__file__).resolve().parent / "paper_sweep.csv")
     parser.add_argument("--ranks", type=lambda text: [int(rank) for rank in text.split(",")])
     parser.add_argument("--warm-up", type=int, default=3)
     parser.add_argument("--steps", type=int, default=10)

@@ -11,15 +11,16 @@ import java.util.List;
  * sum over rows of huber((theta . c + k u) / m - 1) + lambda (|theta - s|^2 + k^2)</pre>
  *
  * <p>Errors are relative, so that short iterations count like long ones, squared up to a tenth or three times the median error
- * and linear beyond (Huber 1964, by weights that follow the errors), so that an iteration that something else delayed spoils nothing. The ridge keeps what the rows do not tell
- * where it was: at s, the one factor that fits all parts best, itself held near 1. u is the mean of the measured
- * seconds. With given weights the problem is strictly convex; descent along one coordinate at a time ends at its only minimum.
+ * and linear beyond (Huber 1964, by weights that follow the errors for a few rounds), so that an iteration that something else
+ * delayed spoils nothing. The ridge keeps what the rows do not tell where it was: at s, the one factor that fits all parts best,
+ * itself held near 1. u is the mean of the measured seconds. With given weights the problem is strictly convex; descent along one
+ * coordinate at a time ends at its only minimum.
  */
 final class CalibrationFit {
     /** Variance of a measured iteration (5% squared) over that of a factor (30% squared). */
     private static final double RIDGE = 0.03;
 
-    /** Smaller relative errors are none of an outlier. */
+    /** Relative errors up to this never count as those of an outlier. */
     private static final double OUTLIER = 0.1;
 
     private static final int ROUNDS = 5;

@@ -53,12 +53,13 @@ record CudaDevice(int number, String model, long memoryBytes) implements Compute
 
     @Override
     public ComputeDevice now() {
-        long left = usable(CudaKernels.freeBytes(number));
-        if (left >= memoryBytes) {
+        long free = CudaKernels.freeBytes(number);
+        if (free >= memoryBytes) {
             return this;
         }
+        long left = usable(free);
         LOGGER.warn(
-                "{} has only {} of {} left, as something else uses it; the sweep goes on with these.",
+                "{} has only {} of {} left, as something else or this process uses it; the sweep goes on with these.",
                 name(),
                 Bytes.toText(left),
                 Bytes.toText(memoryBytes));

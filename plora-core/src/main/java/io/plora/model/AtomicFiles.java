@@ -13,6 +13,8 @@ import java.nio.file.StandardOpenOption;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Writes files and folders so that whoever opens one finds all of it or what was there before, also after a crash.
@@ -26,6 +28,7 @@ import java.util.stream.Stream;
  * <p>One writer at a time for one name.
  */
 public final class AtomicFiles {
+    private static final Logger LOGGER = LoggerFactory.getLogger(AtomicFiles.class);
 
     private AtomicFiles() {}
 
@@ -74,11 +77,12 @@ public final class AtomicFiles {
     public static boolean link(Path name, Path file) {
         try {
             Files.createLink(name, file);
-            force(parent(name.toAbsolutePath().normalize()));
-            return true;
         } catch (IOException | UnsupportedOperationException e) {
+            LOGGER.debug("There is no second name ({}) for file ({}).", name, file, e);
             return false;
         }
+        force(parent(name.toAbsolutePath().normalize()));
+        return true;
     }
 
     /**

@@ -71,6 +71,12 @@ record TestDevice(ComputeDevice device, String name, long memoryBytes, Intercept
     }
 
     @Override
+    public ComputeDevice now() {
+        ComputeDevice now = device.now();
+        return now == device ? this : new TestDevice(now, name, now.memoryBytes(), interceptor);
+    }
+
+    @Override
     public Kernels open() {
         Kernels kernels = device.open();
         return (Kernels) Proxy.newProxyInstance(

@@ -13,6 +13,7 @@ public final class RandomBatches {
     private int vocabulary = 10;
     private boolean dropout;
     private boolean gradientStarts;
+    private boolean everyTarget;
 
     public RandomBatches(Random random) {
         this.random = random;
@@ -41,6 +42,12 @@ public final class RandomBatches {
     /** Whether some adapters' gradients start anew; otherwise all are added to. */
     public RandomBatches withGradientStarts(boolean wanted) {
         gradientStarts = wanted;
+        return this;
+    }
+
+    /** Every row has a target. */
+    public RandomBatches withEveryTarget() {
+        everyTarget = true;
         return this;
     }
 
@@ -80,7 +87,7 @@ public final class RandomBatches {
         int[] targets = random.ints(rows, 0, vocabulary).toArray();
         float[] lossWeights = new float[rows];
         for (int row = 0; row < rows; row++) {
-            if (random.nextInt(3) == 0) {
+            if (!everyTarget && random.nextInt(3) == 0) {
                 targets[row] = -1;
             }
             lossWeights[row] = random.nextFloat();

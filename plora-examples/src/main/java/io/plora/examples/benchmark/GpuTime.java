@@ -10,6 +10,7 @@ import org.jspecify.annotations.Nullable;
 final class GpuTime {
     private final @Nullable CudaKernels kernels;
     private final boolean recorded;
+    private int replayedBefore;
 
     /** @param recorded whether passes are recorded and replayed from now on */
     GpuTime(Kernels kernels, boolean recorded) {
@@ -24,6 +25,7 @@ final class GpuTime {
     void start() {
         if (kernels != null) {
             kernels.setTiming(recorded);
+            replayedBefore = kernels.replayedPasses();
         }
     }
 
@@ -32,11 +34,12 @@ final class GpuTime {
         if (kernels == null) {
             return;
         }
-        row.put("recorded", recorded);
-        if (recorded) {
+        boolean replayed = kernels.replayedPasses() > replayedBefore;
+        row.put("recorded", replayed);
+        if (replayed) {
             double all = seconds.stream().mapToDouble(s -> s).sum();
             row.put("idle", Math.round(1e4 * (1 - kernels.workSeconds() / all)) / 1e4);
-            kernels.setTiming(false);
         }
+        kernels.setTiming(false);
     }
 }

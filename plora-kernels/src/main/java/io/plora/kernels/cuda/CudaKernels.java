@@ -229,6 +229,11 @@ public final class CudaKernels implements Kernels {
         passes.turn(on);
     }
 
+    /** Passes that were replayed so far: none where the driver refuses recordings. */
+    public int replayedPasses() {
+        return passes.replayed();
+    }
+
     /** Whether {@link #workSeconds} is kept account of; at first it is not. */
     public void setTiming(boolean on) {
         time.turn(on);

@@ -7,8 +7,8 @@ import io.plora.kernels.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Projections with their low-rank terms: in one kernel with the frozen product where the plan says that this is faster, else
- * low-rank terms first, to which cuBLAS then adds the frozen product.
+ * Projections with their low-rank terms: in one call with the frozen product where the plan says that this is faster (in its
+ * kernel, or beside it and added afterwards), else low-rank terms first, to which cuBLAS then adds the frozen product.
  */
 final class CudaProjection {
     private final DeviceMemory memory;

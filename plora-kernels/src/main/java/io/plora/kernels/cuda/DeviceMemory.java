@@ -25,7 +25,16 @@ final class DeviceMemory {
         this.device = device;
         this.memory = allocate(device, bytes);
         this.arena = new Arena(memory, memory.address(), bytes);
-        this.lateReads = new LateReads(device);
+        this.lateReads = lateReads();
+    }
+
+    private LateReads lateReads() {
+        try {
+            return new LateReads(device);
+        } catch (RuntimeException | Error e) {
+            device.release(memory);
+            throw e;
+        }
     }
 
     private static Pointer allocate(Nd4jDevice device, long bytes) {

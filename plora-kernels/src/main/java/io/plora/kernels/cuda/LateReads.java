@@ -1,12 +1,10 @@
 package io.plora.kernels.cuda;
 
-import com.google.common.util.concurrent.MoreExecutors;
 import com.google.common.util.concurrent.ThreadFactoryBuilder;
 import com.google.common.util.concurrent.Uninterruptibles;
 import io.plora.kernels.Tensor;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ExecutionException;
@@ -101,7 +99,8 @@ final class LateReads implements AutoCloseable {
     /** Waits for what is to be read. */
     @Override
     public void close() {
-        MoreExecutors.shutdownAndAwaitTermination(thread, Duration.ofDays(1));
+        thread.shutdown();
+        Uninterruptibles.awaitTerminationUninterruptibly(thread);
         device.releasePageLocked(staging);
     }
 }

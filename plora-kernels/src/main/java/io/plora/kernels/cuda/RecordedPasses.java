@@ -25,6 +25,7 @@ final class RecordedPasses {
     private final Map<Key, Pass> passes = new LinkedHashMap<>(KEPT, 0.75f, true);
     private @Nullable Pass recording;
     private boolean off;
+    private int replayed;
 
     RecordedPasses(Recorder recorder) {
         this.recorder = recorder;
@@ -41,6 +42,11 @@ final class RecordedPasses {
     private static final class Pass {
         private final List<Consumer<PackedBatch>> checks = new ArrayList<>();
         private Recorder.@Nullable Program program;
+    }
+
+    /** Passes that were replayed rather than made operation by operation. */
+    int replayed() {
+        return replayed;
     }
 
     /** From now on nothing is recorded or replayed, or it is again. */
@@ -65,7 +71,7 @@ final class RecordedPasses {
             record(pass, operations);
         } else {
             pass.checks.forEach(check -> check.accept(batch));
-            pass.program.launch();
+            replay(pass.program);
         }
     }
 
@@ -81,7 +87,12 @@ final class RecordedPasses {
         } finally {
             recording = null;
         }
-        pass.program.launch();
+        replay(pass.program);
+    }
+
+    private void replay(Recorder.Program program) {
+        program.launch();
+        replayed++;
     }
 
     /** Makes a check, and makes it again on the batch of each replay if the pass is being recorded. */

@@ -22,8 +22,14 @@ final class WorkTime {
     }
 
     void around(Runnable work) {
+        int before = used;
         mark();
-        work.run();
+        try {
+            work.run();
+        } catch (RuntimeException | Error e) {
+            used = Math.min(before, used); // what follows is in pairs again
+            throw e;
+        }
         mark();
     }
 
