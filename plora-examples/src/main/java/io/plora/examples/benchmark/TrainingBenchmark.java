@@ -34,7 +34,7 @@ import picocli.CommandLine.Spec;
  * {@code predicted_gib} are what the planner's models say.
  *
  * <p>On a GPU, {@code idle} is the share of all timed steps during which the GPU had nothing to do: what lies outside the time from
- * the first to the last operation of each recorded pass and update, by events on the GPU. Of operations one by one
+ * the launch to the last operation of each recorded pass and update, by events on the GPU. Of operations one by one
  * ({@code recorded} is false) it would not count the time between two of them, and is left out.
  */
 @Command(

@@ -240,8 +240,8 @@ public final class CudaKernels implements Kernels {
     }
 
     /**
-     * Seconds from the first to the last thing that the device did for each {@link #repeatable} and {@link #optimize}, added up
-     * since this was last asked. Where it has to wait for the next operation to be enqueued, that counts too.
+     * Seconds from when the device was free for the first thing of each {@link #repeatable} and {@link #optimize} to when it had
+     * done the last, added up since this was last asked. Where it waits for an operation to be launched meanwhile, that counts too.
      */
     public double workSeconds() {
         return time.seconds();
