@@ -23,11 +23,11 @@ import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /**
@@ -51,8 +51,8 @@ public final class CalibrationBenchmark implements Callable<Integer> {
     @Option(names = "--samples", description = "samples that each sweep trains on (default: ${DEFAULT-VALUE})")
     private int samples = 100;
 
-    @Option(names = "--results", description = "file that rows are added to (default: ${DEFAULT-VALUE})")
-    private Path results = Path.of("plora-examples/benchmarks/results/calibration.jsonl");
+    @Mixin
+    private ResultRows results = new ResultRows("calibration.jsonl");
 
     public static void main(String[] arguments) {
         CommandLines.main(new CalibrationBenchmark(), arguments);
@@ -68,7 +68,7 @@ public final class CalibrationBenchmark implements Callable<Integer> {
             measure(sweep(MEASURED, problems.subList(0, samples), output, new ContinuousPacking(), null));
             Calibration calibration = Calibration.load(output.resolve("calibration.json"));
             for (PackingPolicy policy : List.of(new ContinuousPacking(), new OneByOne())) {
-                add(row(calibration, others, folder.resolve(policy.name()), policy));
+                results.add(row(calibration, others, folder.resolve(policy.name()), policy));
             }
         } finally {
             MoreFiles.deleteRecursively(folder, RecursiveDeleteOption.ALLOW_INSECURE);
@@ -113,8 +113,7 @@ public final class CalibrationBenchmark implements Callable<Integer> {
         return seconds[0];
     }
 
-    private ObjectNode row(Calibration calibration, List<Sample> trained, Path output, PackingPolicy policy)
-            throws IOException {
+    private ObjectNode row(Calibration calibration, List<Sample> trained, Path output, PackingPolicy policy) {
         double nominal =
                 sweep(PREDICTED, trained, output, policy, null).build().plan().makespan();
         double predicted = sweep(PREDICTED, trained, output, policy, calibration)
@@ -138,17 +137,7 @@ public final class CalibrationBenchmark implements Callable<Integer> {
         row.put(
                 "load_average",
                 rounded(ManagementFactory.getOperatingSystemMXBean().getSystemLoadAverage()));
-        Machine.describe(row);
-        row.put(
-                "command",
-                "mvn -q compile exec:java -Dexec.mainClass=" + getClass().getName());
         return row;
-    }
-
-    private void add(ObjectNode row) throws IOException {
-        System.out.println(row);
-        Files.createDirectories(results.toAbsolutePath().getParent());
-        Files.writeString(results, row + "\n", StandardOpenOption.CREATE, StandardOpenOption.APPEND);
     }
 
     private static double rounded(double value) {

@@ -14,14 +14,12 @@ import io.plora.model.ModelConfig;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /**
  * What it costs that adapters leave and join while a group trains, at the shapes of real models, with random weights and
@@ -39,9 +37,6 @@ import picocli.CommandLine.Spec;
         description = "Times changes of a running group of adapters.",
         sortOptions = false)
 public final class ContinuousBenchmark implements Callable<Integer> {
-
-    @Spec
-    private CommandSpec spec = CommandSpec.create();
 
     @Option(
             names = "--models",
@@ -64,8 +59,8 @@ public final class ContinuousBenchmark implements Callable<Integer> {
     @Option(names = "--device", description = "${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE})")
     private BenchmarkDevice device = BenchmarkDevice.CUDA;
 
-    @Option(names = "--results", description = "file that rows are added to (default: ${DEFAULT-VALUE})")
-    private Path results = Path.of("plora-examples/benchmarks/results/continuous-h100.jsonl");
+    @Mixin
+    private ResultRows results = new ResultRows("continuous-h100.jsonl");
 
     public static void main(String[] arguments) {
         CommandLines.main(new ContinuousBenchmark(), arguments);
@@ -82,7 +77,7 @@ public final class ContinuousBenchmark implements Callable<Integer> {
                 for (int count : adapters) {
                     ChangingGroup group =
                             new ChangingGroup(model, weights, kernels, rank, tokens, ActivationPolicy.KEEP_ALL);
-                    add(row(name, count, group), opened);
+                    results.add(row(name, count, group), opened);
                     group.close();
                 }
                 weights.release(kernels);
@@ -106,15 +101,6 @@ public final class ContinuousBenchmark implements Callable<Integer> {
         row.put("export_ms", milliseconds(times.exports()));
         row.put("changes", changes);
         return row;
-    }
-
-    private void add(ObjectNode row, ComputeDevice on) throws IOException {
-        row.put("device", on.name());
-        Machine.describe(row);
-        row.put("command", Machine.command(spec));
-        System.out.println(row);
-        Files.createDirectories(results.toAbsolutePath().getParent());
-        Files.writeString(results, row + "\n", StandardOpenOption.CREATE, StandardOpenOption.APPEND);
     }
 
     private static double milliseconds(List<Double> seconds) {

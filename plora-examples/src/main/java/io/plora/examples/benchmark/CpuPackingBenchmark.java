@@ -18,16 +18,14 @@ import io.plora.space.SearchSpace;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.function.Function;
 import java.util.stream.Stream;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /**
  * The same sixteen configurations trained packed and one by one on this machine's CPU, in turn, and what share of a large
@@ -55,9 +53,6 @@ public final class CpuPackingBenchmark implements Callable<Integer> {
     private static final int SHORTEST = 30;
     private static final int LONGEST = 60;
 
-    @Spec
-    private CommandSpec spec = CommandSpec.create();
-
     @Option(
             names = "--cases",
             split = ",",
@@ -73,8 +68,8 @@ public final class CpuPackingBenchmark implements Callable<Integer> {
     @Option(names = "--repetitions", description = "runs of each policy (default: ${DEFAULT-VALUE})")
     private int repetitions = 3;
 
-    @Option(names = "--results", description = "file that rows are added to (default: ${DEFAULT-VALUE})")
-    private Path results = Path.of("plora-examples/benchmarks/results/cpu-packing.jsonl");
+    @Mixin
+    private ResultRows results = new ResultRows("cpu-packing.jsonl");
 
     public static void main(String[] arguments) {
         CommandLines.main(new CpuPackingBenchmark(), arguments);
@@ -148,10 +143,6 @@ public final class CpuPackingBenchmark implements Callable<Integer> {
         }
         ObjectNode row = packingCase.measure(ComputeDevice.cpu(), repetitions);
         row.put("model", modelName);
-        Machine.describe(row);
-        row.put("command", Machine.command(spec));
-        System.out.println(row);
-        Files.createDirectories(results.toAbsolutePath().getParent());
-        Files.writeString(results, row + "\n", StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+        results.add(row);
     }
 }

@@ -20,15 +20,13 @@ import io.plora.model.ModelConfig;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.function.ToDoubleFunction;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /**
  * Predicted against measured times of iterations, of groups that the calibration has not seen: adapters of other ranks and
@@ -47,9 +45,6 @@ import picocli.CommandLine.Spec;
 public final class IterationTimeBenchmark implements Callable<Integer> {
 
     private static final int JVM_WARM_UP = 30;
-
-    @Spec
-    private CommandSpec spec = CommandSpec.create();
 
     @Option(
             names = "--models",
@@ -81,8 +76,8 @@ public final class IterationTimeBenchmark implements Callable<Integer> {
     @Option(names = "--device", description = "${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE})")
     private BenchmarkDevice device = BenchmarkDevice.CUDA;
 
-    @Option(names = "--results", description = "file that rows are added to (default: ${DEFAULT-VALUE})")
-    private Path results = Path.of("plora-examples/benchmarks/results/calibration-h100.jsonl");
+    @Mixin
+    private ResultRows results = new ResultRows("calibration-h100.jsonl");
 
     public static void main(String[] arguments) {
         CommandLines.main(new IterationTimeBenchmark(), arguments);
@@ -121,12 +116,12 @@ public final class IterationTimeBenchmark implements Callable<Integer> {
         for (int i = 0; i < groups.size(); i++) {
             ObjectNode row = row(name, groups.get(i), measured.get(i), nominal, calibrated);
             row.put("held_out", i >= calibrating);
-            write(row, on);
+            results.add(row, on);
             if (i >= calibrating) {
                 errors.add(Math.abs(row.get("error").asDouble()));
             }
         }
-        write(summary(name, calibration, errors), on);
+        results.add(summary(name, calibration, errors), on);
     }
 
     private static ObjectNode row(
@@ -177,15 +172,6 @@ public final class IterationTimeBenchmark implements Callable<Integer> {
 
     private static double median(List<MeasuredIteration> iterations, ToDoubleFunction<MeasuredIteration> value) {
         return Quantiles.median().compute(iterations.stream().mapToDouble(value).toArray());
-    }
-
-    private void write(ObjectNode row, ComputeDevice on) throws IOException {
-        row.put("device", on.name());
-        Machine.describe(row);
-        row.put("command", Machine.command(spec));
-        System.out.println(row);
-        Files.createDirectories(results.toAbsolutePath().getParent());
-        Files.writeString(results, row + "\n", StandardOpenOption.CREATE, StandardOpenOption.APPEND);
     }
 
     private static double rounded(double value) {

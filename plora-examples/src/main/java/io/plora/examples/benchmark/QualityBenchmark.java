@@ -12,16 +12,14 @@ import io.plora.space.LoraConfigJson;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /**
  * Whether a device trains as another does, on the bundled model: losses of every step of a few trainings, packed, and rankings of
@@ -39,9 +37,6 @@ import picocli.CommandLine.Spec;
         sortOptions = false)
 public final class QualityBenchmark implements Callable<Integer> {
     private static final String REFERENCE = "plora CPU float32";
-
-    @Spec
-    private CommandSpec spec = CommandSpec.create();
 
     @Option(names = "--device", description = "${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE})")
     private BenchmarkDevice device = BenchmarkDevice.CUDA;
@@ -63,8 +58,8 @@ public final class QualityBenchmark implements Callable<Integer> {
     @Option(names = "--compare-with", split = ",", description = "files with other systems' rows (default: none)")
     private List<Path> compareWith = List.of();
 
-    @Option(names = "--results", description = "file that rows are added to (default: ${DEFAULT-VALUE})")
-    private Path results = Path.of("plora-examples/benchmarks/results/quality-h100.jsonl");
+    @Mixin
+    private ResultRows results = new ResultRows("quality-h100.jsonl");
 
     public static void main(String[] arguments) {
         CommandLines.main(new QualityBenchmark(), arguments);
@@ -124,21 +119,14 @@ public final class QualityBenchmark implements Callable<Integer> {
 
     private ObjectNode add(ObjectNode row, ComputeDevice on) throws IOException {
         row.put("system", device == BenchmarkDevice.CPU ? REFERENCE : "plora CUDA bf16");
-        row.put("device", on.name());
-        Machine.describe(row);
-        row.put("command", Machine.command(spec));
-        return write(row);
-    }
-
-    private ObjectNode write(ObjectNode row) throws IOException {
-        System.out.println(row);
-        Files.createDirectories(results.toAbsolutePath().getParent());
-        Files.writeString(results, row + "\n", StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+        results.add(row, on);
         return row;
     }
 
     private boolean compare(JsonNode row, JsonNode other) throws IOException {
-        return write(QualityComparison.compare(row, other)).path("met").asBoolean();
+        ObjectNode difference = QualityComparison.compare(row, other);
+        results.add(difference);
+        return difference.path("met").asBoolean();
     }
 
     /** The others' spread, to judge ours by. */

@@ -5,17 +5,13 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.plora.examples.CommandLines;
 import io.plora.plan.PackingPolicy;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /**
  * The same whole sweep live on this machine under one policy after the other: one epoch of every configuration, see
@@ -34,9 +30,6 @@ import picocli.CommandLine.Spec;
         sortOptions = false)
 public final class SweepBenchmark implements Callable<Integer> {
     private static final int WARM_UP_SAMPLES = 32;
-
-    @Spec
-    private CommandSpec spec = CommandSpec.create();
 
     @Mixin
     private SweepSetting setting = new SweepSetting();
@@ -58,8 +51,8 @@ public final class SweepBenchmark implements Callable<Integer> {
     @Option(names = "--scratch", description = "where outputs lie while their sweep runs (default: ${DEFAULT-VALUE})")
     private Path scratch = Path.of(System.getProperty("java.io.tmpdir"));
 
-    @Option(names = "--results", description = "file that rows are added to (default: ${DEFAULT-VALUE})")
-    private Path results = Path.of("plora-examples/benchmarks/results/sweep-h100.jsonl");
+    @Mixin
+    private ResultRows results = new ResultRows("sweep-h100.jsonl");
 
     public static void main(String[] arguments) {
         CommandLines.main(new SweepBenchmark(), arguments);
@@ -73,7 +66,7 @@ public final class SweepBenchmark implements Callable<Integer> {
             double planned = sweep.planned(policy.open(dtmPlan));
             PackingPolicy opened = policy.open(dtmPlan);
             LiveSweep trained = oneOfEach && policy == SweepPolicy.MIN_GPU ? sweep.oneOfEach() : sweep;
-            write(row(sweep, opened.name(), planned, trained, trained.run(opened)));
+            results.add(row(sweep, opened.name(), planned, trained, trained.run(opened)), sweep.device());
         }
         return 0;
     }
@@ -86,8 +79,8 @@ public final class SweepBenchmark implements Callable<Integer> {
     }
 
     /** @param trained all of the sweep, or one configuration of each kind to extrapolate from */
-    private ObjectNode row(LiveSweep sweep, String policy, double planned, LiveSweep trained, LiveSweep.Outcome outcome)
-            throws IOException {
+    private ObjectNode row(
+            LiveSweep sweep, String policy, double planned, LiveSweep trained, LiveSweep.Outcome outcome) {
         double share = (double) trained.configs().size() / sweep.configs().size();
         ObjectNode row = JsonNodeFactory.instance.objectNode();
         row.put("bench", "sweep");
@@ -113,16 +106,7 @@ public final class SweepBenchmark implements Callable<Integer> {
         row.put("adapters_together", rounded(outcome.adaptersTogether()));
         row.put("most_together", outcome.mostTogether());
         row.put("adapters_gib", rounded(outcome.adapterBytes() / (double) (1L << 30)));
-        row.put("device", sweep.device().name());
-        Machine.describe(row);
-        row.put("command", Machine.command(spec));
         return row;
-    }
-
-    private void write(ObjectNode row) throws IOException {
-        System.out.println(row);
-        Files.createDirectories(results.toAbsolutePath().getParent());
-        Files.writeString(results, row + "\n", StandardOpenOption.CREATE, StandardOpenOption.APPEND);
     }
 
     private static double rounded(double value) {

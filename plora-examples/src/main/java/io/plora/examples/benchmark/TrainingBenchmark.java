@@ -14,16 +14,14 @@ import io.plora.train.AdapterWeights;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /**
  * Time, memory and utilisation of packed training steps at the shapes of real models, with random weights and tokens. A step
@@ -44,9 +42,6 @@ import picocli.CommandLine.Spec;
         sortOptions = false)
 public final class TrainingBenchmark implements Callable<Integer> {
     private static final int PART_STEPS = 5;
-
-    @Spec
-    private CommandSpec spec = CommandSpec.create();
 
     @Option(
             names = "--models",
@@ -89,8 +84,8 @@ public final class TrainingBenchmark implements Callable<Integer> {
     @Option(names = "--device", description = "${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE})")
     private BenchmarkDevice device = BenchmarkDevice.CUDA;
 
-    @Option(names = "--results", description = "file that rows are added to (default: ${DEFAULT-VALUE})")
-    private Path results = Path.of("plora-examples/benchmarks/results/training-h100.jsonl");
+    @Mixin
+    private ResultRows results = new ResultRows("training-h100.jsonl");
 
     public static void main(String[] arguments) {
         CommandLines.main(new TrainingBenchmark(), arguments);
@@ -146,23 +141,14 @@ public final class TrainingBenchmark implements Callable<Integer> {
             ObjectNode row = measured.row(plan, seconds, PeakMemory.bytes(kernels), 1e9 * gigaflops);
             row.put("peak_tflops", Math.round(gigaflops) / 1e3);
             gpu.describe(row, seconds);
-            write(row, on);
+            results.add(row, on);
         }
         if (parts) {
             StepParts timed = new StepParts(kernels);
             measured.run(plan, weights, timed.timed(), 1, PART_STEPS, timed::restart);
             for (ObjectNode part : measured.partRows(plan, timed.parts(), PART_STEPS)) {
-                write(part, on);
+                results.add(part, on);
             }
         }
-    }
-
-    private void write(ObjectNode row, ComputeDevice on) throws IOException {
-        row.put("device", on.name());
-        Machine.describe(row);
-        row.put("command", Machine.command(spec));
-        System.out.println(row);
-        Files.createDirectories(results.toAbsolutePath().getParent());
-        Files.writeString(results, row + "\n", StandardOpenOption.CREATE, StandardOpenOption.APPEND);
     }
 }
