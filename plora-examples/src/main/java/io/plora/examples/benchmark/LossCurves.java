@@ -21,6 +21,9 @@ import org.jspecify.annotations.Nullable;
 
 /** The first steps of cases on GSM8K, trained in one pack. */
 final class LossCurves {
+    /** Of their rows. */
+    static final String KIND = "losses";
+
     private final Dataset data;
     private final BaseModel model;
     private final Kernels kernels;
@@ -81,11 +84,12 @@ final class LossCurves {
         Map<Training, Integer> batches = new LinkedHashMap<>();
         trainer.members().forEach(member -> batches.put(member, member.batchRemaining()));
         for (StepReport.Member member : trainer.step(batches).members()) {
+            Curve curve = curves.get(member.training());
             StepReport.Batch batch = member.batch();
             if (batch == null) {
-                throw new IllegalStateException(member.failure());
+                throw new IllegalStateException(
+                        "Case (%s): %s".formatted(curve.of().name(), member.failure()));
             }
-            Curve curve = curves.get(member.training());
             curve.losses()[step] = batch.loss();
             curve.learningRates()[step] = batch.learningRate();
         }

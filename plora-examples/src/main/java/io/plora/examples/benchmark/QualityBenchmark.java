@@ -24,8 +24,8 @@ import picocli.CommandLine.Option;
 /**
  * Whether a device trains as another does, on the bundled model: losses of every step of a few trainings, packed, and rankings of
  * sweeps, from the same start on the same batches. Rows of kind {@code losses} and {@code ranking} are its own; where it is given
- * other systems' rows, those of kind {@code ... difference} say how far its own are from them, and how far they are from the
- * CPU's.
+ * other systems' rows, among which there has to be one of every case, those of kind {@code ... difference} say how far its own
+ * are from them, and how far they are from the CPU's ({@code device} is that of the system {@code of}).
  *
  * <p>Exit status 1 if its own losses differ by more than {@link QualityComparison#TOLERANCE} from anybody's, or
  * rank configurations in another order that differ clearly.
@@ -55,7 +55,10 @@ public final class QualityBenchmark implements Callable<Integer> {
     @Option(names = "--start", description = "folder to write what peft_quality.py needs to train the same")
     private @Nullable Path start;
 
-    @Option(names = "--compare-with", split = ",", description = "files with other systems' rows (default: none)")
+    @Option(
+            names = "--compare-with",
+            split = ",",
+            description = "files with other systems' rows of all cases (default: none)")
     private List<Path> compareWith = List.of();
 
     @Mixin
@@ -70,6 +73,10 @@ public final class QualityBenchmark implements Callable<Integer> {
         List<JsonNode> others = new ArrayList<>();
         for (Path file : compareWith) {
             others.addAll(rows(file));
+        }
+        if (!compareWith.isEmpty()) {
+            QualityCase.all().forEach(one -> requireSameCase(others, LossCurves.KIND, one.name()));
+            sweeps().forEach(sweep -> requireSameCase(others, RankingSweep.KIND, sweep.name()));
         }
         List<ObjectNode> ours = measure(device.open());
         boolean met = true;
@@ -109,7 +116,7 @@ public final class QualityBenchmark implements Callable<Integer> {
     static ObjectNode row(LossCurves.Curve curve) {
         ObjectNode row = JsonNodeFactory.instance.objectNode();
         row.put("bench", "quality");
-        row.put("kind", "losses");
+        row.put("kind", LossCurves.KIND);
         row.put("case", curve.of().name());
         row.set("config", LoraConfigJson.write(curve.of().config()));
         ArrayNode losses = row.putArray("losses");
@@ -145,10 +152,23 @@ public final class QualityBenchmark implements Callable<Integer> {
         }
     }
 
+    /** Checked before training, which takes long. */
+    private void requireSameCase(List<JsonNode> others, String kind, String name) {
+        if (sameCase(others, kind, name).isEmpty()) {
+            throw new IllegalArgumentException(
+                    "There is no row of kind (%s) and case (%s) in %s to compare with. Maybe give more files with --compare-with."
+                            .formatted(kind, name, compareWith));
+        }
+    }
+
     private static List<JsonNode> sameCase(List<JsonNode> rows, JsonNode as) {
+        return sameCase(rows, as.path("kind").asText(), as.path("case").asText());
+    }
+
+    private static List<JsonNode> sameCase(List<JsonNode> rows, String kind, String name) {
         return rows.stream()
-                .filter(row -> row.path("kind").equals(as.path("kind"))
-                        && row.path("case").equals(as.path("case")))
+                .filter(row -> row.path("kind").asText().equals(kind)
+                        && row.path("case").asText().equals(name))
                 .toList();
     }
 

@@ -33,6 +33,7 @@ final class QualityComparison {
         row.put("case", of.path("case").asText());
         row.put("of", of.path("system").asText());
         row.put("from", from.path("system").asText());
+        row.put("device", of.path("device").asText());
         if (of.has("losses")) {
             compareLosses(of, from, row);
         } else {

@@ -32,6 +32,9 @@ record RankingSweep(
         TrainingData training,
         TrainingData validation,
         @Nullable ChoiceData task) {
+    /** Of its rows. */
+    static final String KIND = "ranking";
+
     /** With three times the highest rate trainings that differ in alpha by 0.01% end elsewhere, in float32 too. */
     private static final SearchSpace SPACE = SearchSpace.grid()
             .rank(4, 32)
@@ -82,13 +85,14 @@ record RankingSweep(
     private ObjectNode row(SweepResult result) {
         ObjectNode row = JsonNodeFactory.instance.objectNode();
         row.put("bench", "quality");
-        row.put("kind", "ranking");
+        row.put("kind", KIND);
         row.put("case", name);
         ArrayNode trials = row.putArray("trials");
         for (Trial trial : result.ranking()) {
             Evaluation evaluation = trial.evaluation();
             if (evaluation == null) {
-                throw new IllegalStateException(trial.failure());
+                throw new IllegalStateException(
+                        "Case (%s), trial (%s): %s".formatted(name, trial.id(), trial.failure()));
             }
             ObjectNode of = trials.addObject();
             of.put("id", trial.id());

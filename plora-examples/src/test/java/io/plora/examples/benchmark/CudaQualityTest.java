@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.plora.examples.CommandLines;
 import io.plora.examples.ExampleFiles;
 import io.plora.kernels.cuda.CudaKernels;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Tag;
@@ -22,11 +24,12 @@ class CudaQualityTest {
 
     /** Those were computed in float32 on a CPU. */
     @Test
-    void lossesAndRankingsAreTheRecordedOnes() {
+    void lossesAndRankingsAreTheRecordedOnes() throws IOException {
         CudaKernels.unavailableReason().ifPresent(reason -> {
             LOGGER.warn("Skipped, as it needs a GPU: {}", reason);
             Assumptions.abort(reason);
         });
+        Path results = folder.resolve("quality.jsonl");
         int status = CommandLines.run(
                 new QualityBenchmark(),
                 "--device",
@@ -34,7 +37,10 @@ class CudaQualityTest {
                 "--compare-with",
                 ExampleFiles.find("benchmarks/results/quality-cpu.jsonl").toString(),
                 "--results",
-                folder.resolve("quality.jsonl").toString());
+                results.toString());
         assertThat(status).isZero();
+        assertThat(Files.readAllLines(results))
+                .filteredOn(row -> row.contains(" difference\""))
+                .hasSize(QualityCase.all().size() + 2);
     }
 }

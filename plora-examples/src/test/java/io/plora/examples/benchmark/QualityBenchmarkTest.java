@@ -1,10 +1,13 @@
 package io.plora.examples.benchmark;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.plora.adapter.PeftAdapter;
 import io.plora.data.EncodingContext;
 import io.plora.data.Sample;
@@ -19,13 +22,16 @@ import io.plora.space.LoraConfig;
 import io.plora.train.AdapterWeights;
 import io.plora.train.PackedTrainer;
 import java.io.IOException;
+import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import picocli.CommandLine;
 
 class QualityBenchmarkTest {
     private static final JsonMapper MAPPER = new JsonMapper();
@@ -35,32 +41,34 @@ class QualityBenchmarkTest {
 
     @Test
     void saysHowFarItIsFromOthersAndTheyFromTheReference() throws IOException {
-        Path others = folder.resolve("others.jsonl");
-        List<String> lines = new ArrayList<>();
-        for (LossCurves.Curve curve : LossCurves.train(ComputeDevice.cpu(), QualityCase.all(), 4, 2, null)) {
-            lines.add(QualityBenchmark.row(curve)
-                    .put("system", "plora CPU float32")
-                    .toString());
-            curve.losses()[1] *= 1.003;
-            lines.add(QualityBenchmark.row(curve).put("system", "somebody").toString());
-        }
-        Files.write(others, lines);
+        Path reference = folder.resolve("reference.jsonl");
+        assertThat(run(reference)).isZero();
+        Path others = Files.write(
+                folder.resolve("others.jsonl"),
+                rows(reference).subList(0, 3).stream()
+                        .map(QualityBenchmarkTest::somebodys)
+                        .toList());
         Path results = folder.resolve("results.jsonl");
         Path start = folder.resolve("start");
 
-        assertThat(run(results, "--compare-with", others.toString(), "--start", start.toString()))
+        assertThat(run(results, "--compare-with", reference + "," + others, "--start", start.toString()))
                 .isZero();
 
         assertThat(rows(results).subList(0, 5))
                 .extracting(row -> row.path("kind").asText())
                 .containsExactly("losses", "losses", "losses", "ranking", "ranking");
-        List<JsonNode> differences = rows(results).subList(5, 14);
-        for (int i = 0; i < 9; i++) {
+        List<JsonNode> differences = rows(results).subList(5, rows(results).size());
+        assertThat(differences).hasSize(11);
+        for (int i = 0; i < 11; i++) {
             JsonNode row = differences.get(i);
-            assertThat(row.path("kind").asText()).isEqualTo("losses difference");
-            boolean oursFromReference = i < 6 && i % 2 == 0;
+            boolean ranking = i == 6 || i == 7;
+            assertThat(row.path("kind").asText()).isEqualTo(ranking ? "ranking difference" : "losses difference");
+            boolean oursFromReference = i < 6 && i % 2 == 0 || ranking;
             assertThat(row.path("largest").asDouble()).isCloseTo(oursFromReference ? 0 : 0.003, within(2e-5));
-            assertThat(row.path("of").asText()).isEqualTo(i < 6 ? "plora CPU float32" : "somebody");
+            assertThat(row.path("of").asText()).isEqualTo(i < 8 ? "plora CPU float32" : "somebody");
+            assertThat(row.path("device").asText())
+                    .isEqualTo(i < 8 ? ComputeDevice.cpu().name() : "a machine");
+            assertThat(row.has("cpu") && row.has("time") && row.has("command")).isTrue();
         }
         JsonNode written = MAPPER.readTree(start.resolve("start.json").toFile());
         assertThat(written.path("samples")).hasSize(4);
@@ -73,11 +81,45 @@ class QualityBenchmarkTest {
         }
     }
 
+    @Test
+    void otherRowsWithoutOneOfItsCasesAreRefusedBeforeItTrains() throws IOException {
+        Path others = Files.writeString(
+                folder.resolve("others.jsonl"),
+                QualityCase.all().stream()
+                        .map(one -> "{\"kind\":\"losses\",\"case\":\"%s\"}\n".formatted(one.name()))
+                        .collect(Collectors.joining()));
+        Path results = folder.resolve("results.jsonl");
+        StringWriter errors = new StringWriter();
+
+        int status = new CommandLine(new QualityBenchmark())
+                .setExecutionExceptionHandler((failure, command, parsed) -> {
+                    errors.write(failure.getMessage());
+                    return 1;
+                })
+                .execute(arguments(results, "--compare-with", others.toString()));
+
+        assertThat(status).isEqualTo(1);
+        assertThat(errors.toString()).contains("(ranking)", "(gsm8k)", others.toString());
+        assertThat(results).doesNotExist();
+    }
+
+    /** The same losses but one, of another system elsewhere. */
+    private static String somebodys(JsonNode row) {
+        ObjectNode other = row.deepCopy();
+        ArrayNode losses = other.withArray("losses");
+        losses.set(1, losses.get(1).asDouble() * 1.003);
+        return other.put("system", "somebody").put("device", "a machine").toString();
+    }
+
     private static int run(Path results, String... more) {
+        return CommandLines.run(new QualityBenchmark(), arguments(results, more));
+    }
+
+    private static String[] arguments(Path results, String... more) {
         List<String> arguments = new ArrayList<>(
                 List.of("--device", "CPU", "--steps", "2", "--samples", "4", "--results", results.toString()));
         arguments.addAll(Arrays.asList(more));
-        return CommandLines.run(new QualityBenchmark(), arguments.toArray(String[]::new));
+        return arguments.toArray(String[]::new);
     }
 
     private static List<JsonNode> rows(Path file) throws IOException {
@@ -86,6 +128,17 @@ class QualityBenchmarkTest {
             rows.add(MAPPER.readTree(line));
         }
         return rows;
+    }
+
+    @Test
+    void aCaseThatCannotGoOnIsNamed() {
+        QualityCase diverging = new QualityCase(
+                "diverging",
+                LoraConfig.builder().withLearningRate(1e30).withBatchSize(4).build());
+
+        assertThatIllegalStateException()
+                .isThrownBy(() -> LossCurves.train(ComputeDevice.cpu(), List.of(diverging), 4, 5, null))
+                .withMessageContaining("Case (diverging): The ");
     }
 
     @Test
