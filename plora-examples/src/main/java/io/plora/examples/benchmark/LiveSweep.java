@@ -112,25 +112,35 @@ record LiveSweep(Path model, List<LoraConfig> configs, List<Sample> samples, Com
     }
 
     /**
-     * One configuration of each rank and batch size. Another alpha or learning rate makes no difference to the time that it
-     * takes alone.
+     * One configuration of each kind. Another alpha, learning rate or seed makes no difference to the time that it takes alone.
      *
      * @throws IllegalStateException if there is not the same number of each
      */
     LiveSweep oneOfEach() {
-        Map<List<Integer>, List<LoraConfig>> kinds = configs.stream()
-                .collect(Collectors.groupingBy(
-                        config -> List.of(config.rank(), config.batchSize()), LinkedHashMap::new, Collectors.toList()));
+        Map<LoraConfig, List<LoraConfig>> kinds = configs.stream()
+                .collect(Collectors.groupingBy(LiveSweep::kind, LinkedHashMap::new, Collectors.toList()));
         if (kinds.values().stream().mapToInt(List::size).distinct().count() > 1) {
-            throw new IllegalStateException("There are not as many configurations of each rank and batch size: (%s)."
-                    .formatted(kinds.values().stream().map(List::size).toList()));
+            throw new IllegalStateException(
+                    "There are not as many configurations of each kind, which differ in more than alpha, learning rate and seed: (%s). Maybe leave --alone-one-of-each out."
+                            .formatted(kinds.values().stream().map(List::size).toList()));
         }
         return new LiveSweep(
                 model, kinds.values().stream().map(kind -> kind.get(0)).toList(), samples, device, scratch);
     }
 
+    private static LoraConfig kind(LoraConfig config) {
+        return config.toBuilder().withAlpha(1).withLearningRate(1).withSeed(0).build();
+    }
+
     double meanTokens() {
         return samples.stream().mapToInt(Sample::rows).average().orElseThrow();
+    }
+
+    /** Of the tokenizer that made the samples. */
+    int vocabularySize() {
+        try (BaseModel base = BaseModel.open(model)) {
+            return base.tokenizer().vocabularySize();
+        }
     }
 
     /** Of the base model. */

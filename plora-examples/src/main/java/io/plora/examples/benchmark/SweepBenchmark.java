@@ -45,7 +45,8 @@ public final class SweepBenchmark implements Callable<Integer> {
 
     @Option(
             names = "--alone-one-of-each",
-            description = "under Min GPU train one configuration of each rank and batch size, and extrapolate")
+            description =
+                    "under Min GPU train one configuration of those that differ in alpha, learning rate or seed only, and extrapolate")
     private boolean oneOfEach;
 
     @Option(names = "--scratch", description = "where outputs lie while their sweep runs (default: ${DEFAULT-VALUE})")
@@ -91,7 +92,7 @@ public final class SweepBenchmark implements Callable<Integer> {
         row.put("trained_configs", trained.configs().size());
         row.put("samples", sweep.samples().size());
         row.put("mean_tokens", rounded(sweep.meanTokens()));
-        row.put("tokenizer", "of the bundled model, 4,096 tokens");
+        row.put("tokenizer_vocabulary", sweep.vocabularySize());
         row.put("validation_samples", LiveSweep.VALIDATION_SAMPLES);
         row.put("makespan_s", rounded(outcome.secondsOfWhole(share)));
         row.put("extrapolated", share < 1);

@@ -1,13 +1,17 @@
 package io.plora.examples.benchmark;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.google.common.collect.ObjectArrays;
 import io.plora.examples.CommandLines;
+import io.plora.execute.ComputeDevice;
 import io.plora.execute.Journal;
+import io.plora.space.LoraConfig;
+import io.plora.space.TargetModule;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -69,6 +73,7 @@ class SweepBenchmarkTest {
             assertThat(row.get("makespan_s").asDouble())
                     .isGreaterThan(row.get("iterations_s").asDouble());
             assertThat(row.get("planned_s").asDouble()).isPositive();
+            assertThat(row.get("tokenizer_vocabulary").asInt()).isEqualTo(4096);
         });
         assertThat(rows.get(0).get("most_together").asInt()).isGreaterThan(1);
         assertThat(rows.get(2).get("adapters_together").asDouble()).isEqualTo(1);
@@ -78,7 +83,7 @@ class SweepBenchmarkTest {
     }
 
     @Test
-    void oneByOneIsExtrapolatedFromOneConfigurationOfEachRankAndBatchSize() throws IOException {
+    void oneByOneIsExtrapolatedFromOneConfigurationOfEachKind() throws IOException {
         Path results = folder.resolve("sweep.jsonl");
 
         assertThat(CommandLines.run(
@@ -102,6 +107,37 @@ class SweepBenchmarkTest {
         double toFirstStep = row.get("to_first_step_s").asDouble();
         assertThat(row.get("makespan_s").asDouble())
                 .isCloseTo(toFirstStep + 2 * (row.get("measured_s").asDouble() - toFirstStep), within(0.01));
+    }
+
+    @Test
+    void configurationsThatDifferInAlphaLearningRateAndSeedOnlyAreOfOneKind() {
+        LoraConfig first = LoraConfig.builder().withRank(4).build();
+        List<LoraConfig> configs = List.of(
+                first,
+                first.toBuilder()
+                        .withAlpha(2)
+                        .withLearningRate(1e-3)
+                        .withSeed(9)
+                        .build(),
+                first.toBuilder().withDropout(0.1).build(),
+                first.toBuilder().withDropout(0.1).withSeed(9).build());
+        LiveSweep sweep = new LiveSweep(folder, configs, List.of(), ComputeDevice.cpu(), folder);
+
+        assertThat(sweep.oneOfEach().configs()).containsExactly(first, configs.get(2));
+    }
+
+    @Test
+    void kindsOfUnequalNumberAreRefused() {
+        LoraConfig first = LoraConfig.builder().withRank(4).build();
+        List<LoraConfig> configs = List.of(
+                first,
+                first.toBuilder().withAlpha(2).build(),
+                first.toBuilder()
+                        .withTargetModules(List.of(TargetModule.Q_PROJ))
+                        .build());
+        LiveSweep sweep = new LiveSweep(folder, configs, List.of(), ComputeDevice.cpu(), folder);
+
+        assertThatIllegalStateException().isThrownBy(sweep::oneOfEach).withMessageContaining("([2, 1])");
     }
 
     @Test
