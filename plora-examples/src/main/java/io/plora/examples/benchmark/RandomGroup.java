@@ -33,11 +33,20 @@ record RandomGroup(ModelConfig model, List<LoraConfig> configs, int tokens, long
     private static final List<Integer> BATCH_SIZES = List.of(1, 1, 4);
     private static final List<Integer> TOKENS = List.of(32, 64, 128, 256, 512);
 
-    /** A group of at most so many adapters and tokens an iteration. */
+    /**
+     * A group of at most so many adapters and tokens an iteration.
+     *
+     * @throws IllegalArgumentException if the shortest samples have more tokens
+     */
     static RandomGroup of(ModelConfig model, long seed, int mostAdapters, int mostTokens) {
         SplittableRandom random = new SplittableRandom(seed);
         List<Integer> possible =
                 TOKENS.stream().filter(length -> 3 * length <= 2 * mostTokens).toList();
+        if (possible.isEmpty()) {
+            throw new IllegalArgumentException(
+                    "No sample fits into (%d) tokens an iteration. Maybe give --tokens of at least %d."
+                            .formatted(mostTokens, TOKENS.get(0) * 3 / 2));
+        }
         int tokens = possible.get(random.nextInt(possible.size()));
         int adapters = 1 + random.nextInt(Math.min(mostAdapters, mostTokens * 2 / (3 * tokens)));
         List<LoraConfig> configs = new ArrayList<>();
@@ -84,18 +93,24 @@ record RandomGroup(ModelConfig model, List<LoraConfig> configs, int tokens, long
 
     private List<Training> members(Kernels kernels) {
         List<Training> members = new ArrayList<>();
-        for (LoraConfig config : configs) {
+        List<List<Sample>> samples = samples();
+        for (int i = 0; i < configs.size(); i++) {
             members.add(new Training(
-                    AdapterWeights.initialize(model, config, kernels),
-                    new Dataset("random tokens", samples(seed + config.seed()), 0, 0),
+                    AdapterWeights.initialize(model, configs.get(i), kernels),
+                    new Dataset("random tokens", samples.get(i), 0, 0),
                     MANY_EPOCHS,
                     Training.Position.START));
         }
         return members;
     }
 
-    private List<Sample> samples(long of) {
-        SplittableRandom random = new SplittableRandom(of);
+    /** Of each adapter; no adapter of this or another group has the same. */
+    List<List<Sample>> samples() {
+        SplittableRandom random = new SplittableRandom(seed).split();
+        return configs.stream().map(config -> samples(random.split())).toList();
+    }
+
+    private List<Sample> samples(SplittableRandom random) {
         List<Sample> samples = new ArrayList<>();
         for (int i = 0; i < SAMPLES; i++) {
             int rows = random.nextInt(tokens / 2, longest() + 1);
@@ -108,11 +123,9 @@ record RandomGroup(ModelConfig model, List<LoraConfig> configs, int tokens, long
     }
 
     private GroupWork work(StepReport report) {
+        TrainingCase.requireFinite(report);
         GroupWork work = GroupWork.NONE;
         for (StepReport.Member member : report.members()) {
-            if (member.failure() != null) {
-                throw new IllegalStateException(member.failure());
-            }
             long parameters =
                     MemoryModel.adapterParameters(model, member.training().config());
             double rows = member.rows();

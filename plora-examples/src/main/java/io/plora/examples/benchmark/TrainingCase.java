@@ -98,10 +98,16 @@ record TrainingCase(String name, ModelConfig model, List<AdapterWeights> adapter
                 .toList();
     }
 
-    private static void requireFinite(StepReport report) {
+    /**
+     * Stops a measurement in which an adapter cannot go on.
+     *
+     * @throws IllegalStateException if a loss or gradient is not finite
+     */
+    static void requireFinite(StepReport report) {
         for (StepReport.Member member : report.members()) {
             if (member.failure() != null) {
-                throw new IllegalStateException(member.failure());
+                throw new IllegalStateException(
+                        "Adapter (%s): %s".formatted(member.training().config().id(), member.failure()));
             }
         }
     }
