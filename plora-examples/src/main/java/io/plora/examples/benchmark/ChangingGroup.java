@@ -11,16 +11,15 @@ import io.plora.model.ModelConfig;
 import io.plora.space.LoraConfig;
 import io.plora.train.AdapterWeights;
 import io.plora.train.PackedTrainer;
-import io.plora.train.StepReport;
 import io.plora.train.Training;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.Deque;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.function.Supplier;
@@ -29,6 +28,7 @@ import java.util.function.Supplier;
 final class ChangingGroup implements AutoCloseable {
     private static final int WARM_UP = 5;
     private static final int QUIET = 4; // iterations between two changes, the first of which does not count
+    private static final Duration EXPORT_LIMIT = Duration.ofMinutes(1);
     private static final int MANY_EPOCHS = 1_000_000;
 
     private final ModelConfig model;
@@ -58,16 +58,15 @@ final class ChangingGroup implements AutoCloseable {
             List<Double> leaves,
             List<Double> joins,
             List<Double> replacements,
-            List<Double> exports) {}
+            List<Double> exports) {
+
+        private Times() {
+            this(new ArrayList<>(), new ArrayList<>(), new ArrayList<>(), new ArrayList<>(), new ArrayList<>());
+        }
+    }
 
     /** Measures changes of each kind in a group of so many members. */
     Times measure(int count, int changes) {
-        Times times = new Times(
-                new ArrayList<>(),
-                new ArrayList<>(),
-                new ArrayList<>(),
-                new ArrayList<>(),
-                Collections.synchronizedList(new ArrayList<>()));
         for (int i = 0; i < count; i++) {
             join();
         }
@@ -75,31 +74,37 @@ final class ChangingGroup implements AutoCloseable {
             iterate();
         }
         quiet();
-        for (int i = -1; i < changes; i++) { // the first is to warm up
-            double full = Quantiles.median().compute(quiet());
-            double replacement = seconds(() -> {
-                leave(times.exports());
-                join();
-                iterate();
-            });
-            times.iterations().addAll(quiet());
-            double leave = seconds(() -> {
-                leave(times.exports());
-                iterate();
-            });
-            double less = Quantiles.median().compute(quiet());
-            double join = seconds(() -> {
-                join();
-                iterate();
-            });
-            if (i >= 0) {
-                times.replacements().add(replacement - full);
-                times.leaves().add(leave - less);
-                times.joins().add(join - full);
-            }
+        change(new Times()); // to warm up
+        Times times = new Times();
+        for (int i = 0; i < changes; i++) {
+            change(times);
         }
-        MoreExecutors.shutdownAndAwaitTermination(export, Duration.ofMinutes(1));
         return times;
+    }
+
+    /** One change of each kind. */
+    private void change(Times times) {
+        List<CompletableFuture<Double>> exports = new ArrayList<>();
+        double full = Quantiles.median().compute(quiet());
+        double replacement = seconds(() -> {
+            exports.add(leave());
+            join();
+            iterate();
+        });
+        times.iterations().addAll(quiet());
+        double leave = seconds(() -> {
+            exports.add(leave());
+            iterate();
+        });
+        double less = Quantiles.median().compute(quiet());
+        double join = seconds(() -> {
+            join();
+            iterate();
+        });
+        times.replacements().add(replacement - full);
+        times.leaves().add(leave - less);
+        times.joins().add(join - full);
+        exports.forEach(seconds -> times.exports().add(seconds.join()));
     }
 
     private List<Double> quiet() {
@@ -132,31 +137,38 @@ final class ChangingGroup implements AutoCloseable {
         members.add(training);
     }
 
-    /** The member that has been in the group longest leaves, and its parameters are kept to be saved. */
-    private void leave(List<Double> exports) {
+    /**
+     * The member that has been in the group longest leaves, and its parameters are kept to be saved.
+     *
+     * @return seconds until they are in host memory
+     */
+    private CompletableFuture<Double> leave() {
         Training training = members.remove();
         long start = System.nanoTime();
         Supplier<PeftAdapter> adapter = training.weights().copy("model");
         trainer.leave(training);
         training.release();
-        export.submit(() -> {
-            adapter.get();
-            exports.add((System.nanoTime() - start) / 1e9);
-        });
+        return CompletableFuture.supplyAsync(
+                () -> {
+                    adapter.get();
+                    return (System.nanoTime() - start) / 1e9;
+                },
+                export);
     }
 
     private void iterate() {
         Map<Training, Integer> samples = new LinkedHashMap<>();
         members.forEach(member -> samples.put(member, 1));
-        for (StepReport.Member member : trainer.step(samples).members()) {
-            if (member.failure() != null) {
-                throw new IllegalStateException(member.failure());
-            }
-        }
+        TrainingCase.requireFinite(trainer.step(samples));
     }
 
     @Override
     public void close() {
+        if (!MoreExecutors.shutdownAndAwaitTermination(export, EXPORT_LIMIT)) {
+            throw new IllegalStateException(
+                    "Parameters of an adapter that left are not in host memory after (%s). Maybe the device hangs."
+                            .formatted(EXPORT_LIMIT));
+        }
         trainer.release();
         members.forEach(Training::release);
     }

@@ -75,10 +75,10 @@ public final class ContinuousBenchmark implements Callable<Integer> {
                         Files.isDirectory(Path.of(name)) ? ModelConfig.read(Path.of(name)) : ModelShapes.of(name);
                 DecoderWeights weights = DecoderWeights.load(model, new RandomWeights(model, 1), kernels, tokens);
                 for (int count : adapters) {
-                    ChangingGroup group =
-                            new ChangingGroup(model, weights, kernels, rank, tokens, ActivationPolicy.KEEP_ALL);
-                    results.add(row(name, count, group), opened);
-                    group.close();
+                    try (ChangingGroup group =
+                            new ChangingGroup(model, weights, kernels, rank, tokens, ActivationPolicy.KEEP_ALL)) {
+                        results.add(row(name, count, group), opened);
+                    }
                 }
                 weights.release(kernels);
             }
