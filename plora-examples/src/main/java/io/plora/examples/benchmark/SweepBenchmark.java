@@ -46,7 +46,7 @@ public final class SweepBenchmark implements Callable<Integer> {
     @Option(
             names = "--alone-one-of-each",
             description =
-                    "under Min GPU train one configuration of those that differ in alpha, learning rate or seed only, and extrapolate")
+                    "under Min GPU train one of the configurations that differ in alpha, learning rate or seed only, and extrapolate")
     private boolean oneOfEach;
 
     @Option(names = "--scratch", description = "where outputs lie while their sweep runs (default: ${DEFAULT-VALUE})")
