@@ -54,16 +54,16 @@ record CudaDevice(int number, String model, long memoryBytes) implements Compute
     @Override
     public ComputeDevice now() {
         long free = CudaKernels.freeBytes(number);
-        if (free >= memoryBytes) {
-            return this;
-        }
-        long left = usable(free);
+        return free >= memoryBytes ? this : withLeft(usable(free));
+    }
+
+    private CudaDevice withLeft(long bytes) {
         LOGGER.warn(
                 "{} has only {} of {} left, as something else or this process uses it; the sweep goes on with these.",
                 name(),
-                Bytes.toText(left),
+                Bytes.toText(bytes),
                 Bytes.toText(memoryBytes));
-        return new CudaDevice(number, model, left);
+        return new CudaDevice(number, model, bytes);
     }
 
     /** Where another process has taken memory meanwhile, with what is left: passes are smaller then. */
@@ -72,11 +72,11 @@ record CudaDevice(int number, String model, long memoryBytes) implements Compute
         try {
             return new CudaKernels(number, memoryBytes);
         } catch (OutOfMemoryError e) {
-            ComputeDevice now = now();
-            if (now.memoryBytes() >= memoryBytes) {
+            long left = usable(CudaKernels.freeBytes(number));
+            if (left >= memoryBytes) {
                 throw e; // it is not the GPU that has too little
             }
-            return new CudaKernels(number, now.memoryBytes());
+            return new CudaKernels(number, withLeft(left).memoryBytes());
         }
     }
 
