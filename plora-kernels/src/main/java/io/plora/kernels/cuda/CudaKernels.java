@@ -218,8 +218,8 @@ public final class CudaKernels implements Kernels {
     @Override
     public void repeatable(Object operands, PackedBatch batch, Runnable operations) {
         if (start(batch)) {
-            BatchShape shape = BatchShape.of(batch);
-            RecordedPasses.Key key = new RecordedPasses.Key(operands, shape, rows.targetCount(), batch.hasDropout());
+            RecordedPasses.Key key =
+                    new RecordedPasses.Key(operands, rows.shape(), rows.targetCount(), batch.hasDropout());
             time.around(() -> passes.run(key, batch, operations));
         }
     }

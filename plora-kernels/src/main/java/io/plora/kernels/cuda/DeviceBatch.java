@@ -16,6 +16,7 @@ final class DeviceBatch {
     private final BatchPlans plans;
     private ByteBuffer staging = ByteBuffer.allocateDirect(1 << 16).order(ByteOrder.nativeOrder());
     private @Nullable PackedBatch batch;
+    private @Nullable BatchShape shape;
     private BatchPlans.@Nullable ShapePlans shapePlans;
     private int targetCount;
     private long tokens;
@@ -38,7 +39,9 @@ final class DeviceBatch {
 
     void start(PackedBatch next) {
         batch = null;
-        shapePlans = plans.of(BatchShape.of(next));
+        BatchShape nextShape = BatchShape.of(next);
+        shape = nextShape;
+        shapePlans = plans.of(nextShape);
         copyRows(next);
         batch = next;
     }
@@ -108,6 +111,10 @@ final class DeviceBatch {
     /** 0 where the batch has no dropout. */
     long dropoutKeys() {
         return dropoutKeys;
+    }
+
+    BatchShape shape() {
+        return Objects.requireNonNull(shape);
     }
 
     /** Launch plans for these rows. */
