@@ -8,7 +8,7 @@
 #include <cuda_runtime.h>
 #include <stdint.h>
 
-#include <unordered_map>
+#include <unordered_set>
 
 #include "status.h"
 
@@ -308,8 +308,9 @@ inline int follows_one(cudaStream_t stream, bool &one) {
 // What this thread knows of its device, so that a launch need not ask.
 struct Device {
     int number = -1;
-    int major;                                      // of its compute capability
-    std::unordered_map<const void *, int> granted;  // bytes of dynamic shared memory that kernels have been allowed
+    int major;                                 // of its compute capability
+    int most_shared;                           // bytes of shared memory that a block may have
+    std::unordered_set<const void *> granted;  // kernels that may have all of them
 };
 
 inline int current_device(Device *&device) {
@@ -319,6 +320,7 @@ inline int current_device(Device *&device) {
     if (number != known.number) {
         known.granted.clear();
         PLORA_CHECK(cudaDeviceGetAttribute(&known.major, cudaDevAttrComputeCapabilityMajor, number));
+        PLORA_CHECK(cudaDeviceGetAttribute(&known.most_shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, number));
         known.number = number;
     }
     device = &known;
@@ -327,13 +329,14 @@ inline int current_device(Device *&device) {
 
 constexpr int GRANTED_SHARED = 48 * 1024;  // bytes of shared memory that every kernel may have
 
+// Allows a kernel all that the device has: the limit is the kernel's in all threads, of which none may lower it for another.
 inline int grant_shared(Device &device, const void *kernel, int shared) {
-    if (shared <= GRANTED_SHARED) return PLORA_OK;
-    int &granted = device.granted[kernel];
-    if (shared > granted) {
-        PLORA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared));
-        granted = shared;
-    }
+    if (shared <= GRANTED_SHARED || device.granted.count(kernel) > 0) return PLORA_OK;
+    cudaFuncAttributes attributes;
+    PLORA_CHECK(cudaFuncGetAttributes(&attributes, kernel));
+    int most = device.most_shared - (int)attributes.sharedSizeBytes;
+    PLORA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most));
+    device.granted.insert(kernel);
     return PLORA_OK;
 }
 

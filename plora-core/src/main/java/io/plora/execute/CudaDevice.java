@@ -21,6 +21,8 @@ record CudaDevice(int number, String model, long memoryBytes) implements Compute
     /** Beside the logits: cuBLAS's workspace, gathered rows of the loss, what kernels are told about adapters and batch. */
     private static final long WORKSPACE_BYTES = 64L << 20;
 
+    private static final long LIBRARY_BYTES = 256L << 20;
+
     @Override
     public String name() {
         return "GPU %d (%s)".formatted(number, model);
@@ -80,8 +82,8 @@ record CudaDevice(int number, String model, long memoryBytes) implements Compute
         }
     }
 
-    /** What an arena may take of free memory: libraries take some later. */
+    /** What an arena may take of free memory: libraries take some later, cuBLAS for its handle and as it first uses a kernel. */
     static long usable(long freeBytes) {
-        return freeBytes - freeBytes / 32;
+        return freeBytes - Math.max(freeBytes / 32, Math.min(freeBytes / 2, LIBRARY_BYTES));
     }
 }
