@@ -23,9 +23,16 @@ import org.jspecify.annotations.Nullable;
  * <p>An adapter trained here ends where it ends alone, within rounding. Not thread-safe.
  */
 public final class PackedTrainer {
+    /** Samples of a pass whose shape may well come again; of more there are too many shapes. */
+    private static final int FEW_SAMPLES = 4;
+
+    /** What their lengths are rounded up to: a compromise between rows that are nobody's and shapes that come again. */
+    private static final int MULTIPLE = 8;
+
     private final ModelConfig model;
     private final Kernels kernels;
     private final Decoder decoder;
+    private final SampleLengths rounded;
     private final PassLimit limit = new PassLimit();
     private final List<Training> members = new ArrayList<>();
     private @Nullable GroupTables tables;
@@ -41,6 +48,7 @@ public final class PackedTrainer {
         this.model = model;
         this.kernels = kernels;
         this.decoder = new Decoder(model, weights, kernels, policy);
+        this.rounded = new SampleLengths(MULTIPLE, (int) weights.rotary().dim(0));
     }
 
     /** Adapters of the group, in the order in which they joined. */
@@ -144,7 +152,7 @@ public final class PackedTrainer {
     }
 
     private PackedBatch pack(Map<Training, Integer> pass) {
-        BatchBuilder builder = new BatchBuilder();
+        BatchBuilder builder = new BatchBuilder(lengths(pass));
         for (Training member : members) {
             builder.adapter(!member.hasOpenBatch());
             if (pass.containsKey(member)) {
@@ -152,6 +160,18 @@ public final class PackedTrainer {
             }
         }
         return builder.forTraining();
+    }
+
+    /** Rounded where the pass may come again and be replayed, and memory is laid out for it. */
+    private SampleLengths lengths(Map<Training, Integer> pass) {
+        int samples = pass.values().stream().mapToInt(count -> count).sum();
+        if (!kernels.replays() || samples > FEW_SAMPLES) {
+            return SampleLengths.OWN;
+        }
+        int rows = pass.entrySet().stream()
+                .mapToInt(entry -> entry.getKey().rowsOfNext(entry.getValue(), rounded))
+                .sum();
+        return rows <= reserved ? rounded : SampleLengths.OWN;
     }
 
     /**

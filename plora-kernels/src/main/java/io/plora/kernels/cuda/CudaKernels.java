@@ -224,6 +224,12 @@ public final class CudaKernels implements Kernels {
         }
     }
 
+    /** So they are meant to be used, also while {@link #setRecording} is off: what is computed does not depend on it. */
+    @Override
+    public boolean replays() {
+        return true;
+    }
+
     /** Whether {@link #repeatable} records operations and replays them; it does until told otherwise. */
     public void setRecording(boolean on) {
         passes.turn(on);

@@ -1,0 +1,27 @@
+package io.plora.train;
+
+import com.google.common.math.IntMath;
+import io.plora.data.Sample;
+import java.math.RoundingMode;
+
+/**
+ * How many rows samples take in a pass: their own, or more, so that more passes have the same shape. What is added has no target
+ * and comes last in its sequence, so that it changes neither losses nor gradients.
+ *
+ * @param multiple that lengths are rounded up to
+ * @param longest that no sample is made longer than
+ */
+record SampleLengths(int multiple, int longest) {
+    /** No more than they have. */
+    static final SampleLengths OWN = new SampleLengths(1, Integer.MAX_VALUE);
+
+    int of(Sample sample) {
+        int rounded = multiple * IntMath.divide(sample.rows(), multiple, RoundingMode.CEILING);
+        return Math.max(sample.rows(), Math.min(rounded, longest));
+    }
+
+    /** Whether samples may be longer than they are. */
+    boolean round() {
+        return multiple > 1;
+    }
+}
