@@ -23,16 +23,10 @@ import org.jspecify.annotations.Nullable;
  * <p>An adapter trained here ends where it ends alone, within rounding. Not thread-safe.
  */
 public final class PackedTrainer {
-    /** Samples of a pass whose shape may well come again; of more there are too many shapes. */
-    private static final int FEW_SAMPLES = 4;
-
-    /** What their lengths are rounded up to: a compromise between rows that are nobody's and shapes that come again. */
-    private static final int MULTIPLE = 8;
-
     private final ModelConfig model;
     private final Kernels kernels;
     private final Decoder decoder;
-    private final SampleLengths rounded;
+    private final SampleLengths alike;
     private final PassLimit limit = new PassLimit();
     private final List<Training> members = new ArrayList<>();
     private @Nullable GroupTables tables;
@@ -48,7 +42,7 @@ public final class PackedTrainer {
         this.model = model;
         this.kernels = kernels;
         this.decoder = new Decoder(model, weights, kernels, policy);
-        this.rounded = new SampleLengths(MULTIPLE, (int) weights.rotary().dim(0));
+        this.alike = SampleLengths.alike(model, (int) weights.rotary().dim(0));
     }
 
     /** Adapters of the group, in the order in which they joined. */
@@ -162,16 +156,16 @@ public final class PackedTrainer {
         return builder.forTraining();
     }
 
-    /** Rounded where the pass may come again and be replayed, and memory is laid out for it. */
+    /** Those by which the pass may come again and be replayed, if memory is laid out for them. */
     private SampleLengths lengths(Map<Training, Integer> pass) {
         int samples = pass.values().stream().mapToInt(count -> count).sum();
-        if (!kernels.replays() || samples > FEW_SAMPLES) {
+        if (!kernels.replays() || samples > alike.samples()) {
             return SampleLengths.OWN;
         }
         int rows = pass.entrySet().stream()
-                .mapToInt(entry -> entry.getKey().rowsOfNext(entry.getValue(), rounded))
+                .mapToInt(entry -> entry.getKey().rowsOfNext(entry.getValue(), alike))
                 .sum();
-        return rows <= reserved ? rounded : SampleLengths.OWN;
+        return rows <= reserved ? alike : SampleLengths.OWN;
     }
 
     /**

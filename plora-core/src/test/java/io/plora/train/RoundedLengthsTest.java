@@ -2,6 +2,7 @@ package io.plora.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.plora.cost.ModelShapes;
 import io.plora.data.Dataset;
 import io.plora.data.Sample;
 import io.plora.kernels.Kernels;
@@ -144,8 +145,19 @@ class RoundedLengthsTest {
     }
 
     @Test
-    void lengthsAreMultiplesOfEightOrTheLongestThatThereMayBe() {
-        assertThat(new Epoch(true, ENOUGH, 1).lengths()).containsOnly(8, 16, LONGEST);
+    void lengthsAreMultiplesOrTheLongestThatThereMayBe() {
+        assertThat(new Epoch(true, ENOUGH, 1).lengths()).containsOnly(16, LONGEST);
+    }
+
+    @Test
+    void modelsOfLargeLayersGetFewerRowsMore() {
+        SampleLengths small = SampleLengths.alike(ModelShapes.of("Qwen2.5-1.5B"), 100);
+        SampleLengths large = SampleLengths.alike(ModelShapes.of("Qwen2.5-7B"), 100);
+
+        assertThat(small).isEqualTo(new SampleLengths(16, 100, 8));
+        assertThat(large).isEqualTo(new SampleLengths(8, 100, 4));
+        assertThat(SampleLengths.OWN.of(data.samples().get(0)))
+                .isEqualTo(data.samples().get(0).rows());
     }
 
     @Test
@@ -156,10 +168,10 @@ class RoundedLengthsTest {
 
     @Test
     void passesOfManySamplesOrOfMoreRowsThanAreReservedAreAsTheyAre() {
-        List<Integer> many = new Epoch(false, ENOUGH, 5).lengths();
+        List<Integer> many = new Epoch(false, ENOUGH, 5, 5).lengths();
         List<Integer> few = new Epoch(false, 0, 2).lengths();
 
-        assertThat(new Epoch(true, ENOUGH, 5).lengths()).isEqualTo(many);
+        assertThat(new Epoch(true, ENOUGH, 5, 5).lengths()).isEqualTo(many);
         assertThat(new Epoch(true, 0, 2).lengths()).isEqualTo(few);
     }
 }
