@@ -4,11 +4,16 @@ Training steps are measured for some ranks (the smallest and the largest unless 
 batches of the same sentences in a random order, padded to the longest of the batch, forward, backward, fused AdamW; bf16 base
 model, float32 adapters on all seven projections, scaled dot product attention. The sweep's time is extrapolated: over all
 configurations, steps of an epoch times the median step of the next smaller rank measured. It has no loading, evaluating and
-saving. With --check one epoch of the smallest rank and the largest batch size is run beside. Prints JSON rows.
+saving. With --seconds no case is begun later than so many seconds after the start; a batch size that was not measured then
+counts as the fastest that was. With --check one epoch of the smallest rank and the largest batch size is run beside. Prints JSON rows.
 
 usage: peft_sweep.py --model FOLDER --train TSV [--samples 1000] [--space paper_sweep.csv] [--results FILE]
 FOLDER: as RandomModelMaker writes it.  TSV: source, label, mark, sentence.
 """
+import time
+
+START = time.monotonic()  # before imports that take long
+
 import argparse
 import csv
 import datetime
@@ -17,7 +22,6 @@ import math
 import random
 import statistics
 import sys
-import time
 from pathlib import Path
 
 import peft
@@ -112,6 +116,7 @@ def parse():
     parser.add_argument("--ranks", type=lambda text: [int(rank) for rank in text.split(",")])
     parser.add_argument("--warm-up", type=int, default=3)
     parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--seconds", type=float, default=math.inf)
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--results", help="file that rows are added to")
@@ -159,6 +164,8 @@ def main():
         model.train()
         training = Training(model, samples, device)
         for batch in sizes:
+            if time.monotonic() - START > options.seconds:
+                break
             times = training.times(batch, options.warm_up, options.steps)
             seconds[rank, batch] = statistics.median(times)
             write({
@@ -174,11 +181,13 @@ def main():
         base = model.unload()
 
     def step_seconds(rank, batch):
-        return seconds[max(r for r in ranks if r <= rank or r == ranks[0]), batch]
+        smaller = [r for r in ranks if (r, batch) in seconds and (r <= rank or r == ranks[0])]
+        return seconds[max(smaller), batch] if smaller else min(seconds.values())
 
     steps = sum(steps_of(batch) for _, batch in configs)
     write({
         "policy": "PEFT one by one (extrapolated)", "configs": len(configs), "optimizer_steps": steps,
+        "measured_cases": len(seconds),
         "makespan_s": round(sum(steps_of(batch) * step_seconds(rank, batch) for rank, batch in configs), 1),
         "fastest_makespan_s": round(steps * min(seconds.values()), 1),
     })

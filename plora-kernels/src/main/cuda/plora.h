@@ -83,11 +83,6 @@ int plora_event_destroy(void *event);
 
 /* ---- pointwise and by row; H is a multiple of 8 ---- */
 
-/* f32 to bf16, rounded to nearest; size a multiple of 8. */
-int plora_to_bf16(const float *from, void *to, int64_t size, void *stream);
-
-int plora_to_f32(const void *from, float *to, int64_t size, void *stream);
-
 /*
  * to[i] = (2 u - 1) bound, u in [0, 1) the i-th double of java.util.SplittableRandom(seed), computed in double precision and
  * rounded once.

@@ -1,4 +1,4 @@
-// Embedding, RMSNorm, SwiGLU, rotary embedding, casts: bound by memory, 16 bytes a thread and access.
+// Embedding, RMSNorm, SwiGLU, rotary embedding: bound by memory, 16 bytes a thread and access.
 //
 // Arithmetic is f32 and results are rounded once. Sums over a row are taken in a fixed order: by thread, by warp, by block.
 #include <algorithm>
@@ -20,24 +20,6 @@ template <int THREAD_COUNT>
 __device__ float row_sum(float value) { return block_sum<THREAD_COUNT>(value, (float *)shared_memory()); }
 
 constexpr int row_sum_shared(int threads) { return threads / 32 * (int)sizeof(float); }
-
-__global__ void __launch_bounds__(THREADS) to_bf16_kernel(const float *from, bf16 *to, int64_t chunks) {
-    wait_for_previous();
-    for (int64_t i = (int64_t)blockIdx.x * THREADS + threadIdx.x; i < chunks; i += (int64_t)gridDim.x * THREADS) {
-        float4 low = ((const float4 *)from)[2 * i], high = ((const float4 *)from)[2 * i + 1];
-        ((uint4 *)to)[i] = pack({low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w});
-    }
-}
-
-__global__ void __launch_bounds__(THREADS) to_f32_kernel(const bf16 *from, float *to, int64_t chunks) {
-    wait_for_previous();
-    for (int64_t i = (int64_t)blockIdx.x * THREADS + threadIdx.x; i < chunks; i += (int64_t)gridDim.x * THREADS) {
-        float f[8];
-        load(f, from + i * CHUNK);
-        ((float4 *)to)[2 * i] = {f[0], f[1], f[2], f[3]};
-        ((float4 *)to)[2 * i + 1] = {f[4], f[5], f[6], f[7]};
-    }
-}
 
 // The output function of SplitMix64 (Steele, Lea and Flood 2014), whose i-th state is seed + i times a constant.
 __device__ inline uint64_t split_mix(uint64_t state) {
@@ -192,18 +174,6 @@ int blocks_for(int64_t items) { return (int)divide_up<int64_t>(items, THREADS); 
 }  // namespace plora
 
 using namespace plora;
-
-int plora_to_bf16(const float *from, void *to, int64_t size, void *stream) {
-    PLORA_REQUIRE(size % CHUNK == 0, "size (%lld) must be a multiple of 8.", (long long)size);
-    int blocks = (int)std::min<int64_t>(divide_up<int64_t>(size / CHUNK, THREADS), 4096);
-    return launch(to_bf16_kernel, blocks, THREADS, 0, stream, from, (bf16 *)to, size / CHUNK);
-}
-
-int plora_to_f32(const void *from, float *to, int64_t size, void *stream) {
-    PLORA_REQUIRE(size % CHUNK == 0, "size (%lld) must be a multiple of 8.", (long long)size);
-    int blocks = (int)std::min<int64_t>(divide_up<int64_t>(size / CHUNK, THREADS), 4096);
-    return launch(to_f32_kernel, blocks, THREADS, 0, stream, (const bf16 *)from, to, size / CHUNK);
-}
 
 int plora_uniform(float *to, int64_t size, int64_t seed, double bound, void *stream) {
     if (size == 0) return PLORA_OK;

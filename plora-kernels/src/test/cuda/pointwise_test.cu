@@ -1,22 +1,9 @@
-// Embedding, RMSNorm, SwiGLU, rotary embedding and casts against double precision.
+// Embedding, RMSNorm, SwiGLU, rotary embedding against double precision.
 #include "test.h"
 
 namespace {
 
 double sigmoid(double x) { return 1 / (1 + exp(-x)); }
-
-void check_casts(Random &random) {
-    size_t n = (size_t)(8 * random.within(1, 500));
-    Array<float> from(random.floats(n, 1)), back(n);
-    Array<bf16> to(n);
-    CHECK_PLORA(plora_to_bf16(from.data(), to.data(), (int64_t)n, nullptr));
-    CHECK_PLORA(plora_to_f32(to.data(), back.data(), (int64_t)n, nullptr));
-    auto f = from.read(), b = back.read();
-    for (size_t i = 0; i < n; i++) {
-        float rounded = __bfloat162float(__float2bfloat16(f[i]));
-        REQUIRE(b[i] == rounded, "%g is %g", (double)f[i], (double)b[i]);
-    }
-}
 
 // The values that Java's SplittableRandom(seed).nextDouble() gives.
 void check_uniform() {
@@ -133,7 +120,6 @@ void check_rotary(Random &random) {
 void test_pointwise(Random &random, int shapes) {
     check_uniform();
     for (int i = 0; i < shapes; i++) {
-        check_casts(random);
         check_embed(random);
         check_rms_norm(random);
         check_swiglu(random);

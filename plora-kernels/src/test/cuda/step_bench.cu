@@ -81,14 +81,6 @@ void pointwise(Report &report, Random &random, int rows, int hidden, int feature
     report.moved("swiglu_backward", size, 10.0 * (double)wide, [&](cudaStream_t s) {
         CHECK_PLORA(plora_swiglu_backward(gate_up->data(), d->data(), d_gate_up.data(), rows, features, s));
     });
-    Array<float> floats(random.floats(n, 1));
-    size = text("\"values\": %zu", n);
-    report.moved("to_bf16", size, 6.0 * (double)n, [&](cudaStream_t s) {
-        CHECK_PLORA(plora_to_bf16(floats.data(), y.data(), (int64_t)n, s));
-    });
-    report.moved("to_f32", size, 6.0 * (double)n, [&](cudaStream_t s) {
-        CHECK_PLORA(plora_to_f32(x->data(), floats.data(), (int64_t)n, s));
-    });
     plora_heads heads = {28, 4, 128};
     auto qkv = tensor(random, (size_t)rows * 36 * 128);
     Array<float> table(random.floats(1024 * 128, 0.5f));

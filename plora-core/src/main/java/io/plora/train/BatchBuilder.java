@@ -19,7 +19,20 @@ final class BatchBuilder {
     private final ImmutableLongArray.Builder dropoutKeys = ImmutableLongArray.builder();
     private final List<Float> lossWeights = new ArrayList<>(); // of each sample
     private final List<Boolean> gradientStarts = new ArrayList<>(); // of each adapter
+    private final SampleLengths lengths;
     private int rows;
+
+    BatchBuilder() {
+        this(SampleLengths.OWN);
+    }
+
+    BatchBuilder(SampleLengths lengths) {
+        this.lengths = lengths;
+    }
+
+    SampleLengths lengths() {
+        return lengths;
+    }
 
     /** Rows so far. */
     int rows() {
@@ -58,7 +71,13 @@ final class BatchBuilder {
             targets.add(trained ? sample.tokens()[position + 1] : -1);
             dropoutKeys.add(!drops ? 0 : Dropout.rowKey(config.seed(), adapter, epoch, index, position));
         }
-        rows += sample.rows();
+        int length = lengths.of(sample);
+        for (int position = sample.rows(); position < length; position++) {
+            tokens.add(0);
+            targets.add(-1);
+            dropoutKeys.add(0);
+        }
+        rows += length;
         return this;
     }
 

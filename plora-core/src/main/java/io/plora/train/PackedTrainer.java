@@ -26,6 +26,7 @@ public final class PackedTrainer {
     private final ModelConfig model;
     private final Kernels kernels;
     private final Decoder decoder;
+    private final SampleLengths alike;
     private final PassLimit limit = new PassLimit();
     private final List<Training> members = new ArrayList<>();
     private @Nullable GroupTables tables;
@@ -41,6 +42,7 @@ public final class PackedTrainer {
         this.model = model;
         this.kernels = kernels;
         this.decoder = new Decoder(model, weights, kernels, policy);
+        this.alike = SampleLengths.alike(model, (int) weights.rotary().dim(0));
     }
 
     /** Adapters of the group, in the order in which they joined. */
@@ -144,7 +146,7 @@ public final class PackedTrainer {
     }
 
     private PackedBatch pack(Map<Training, Integer> pass) {
-        BatchBuilder builder = new BatchBuilder();
+        BatchBuilder builder = new BatchBuilder(lengths(pass));
         for (Training member : members) {
             builder.adapter(!member.hasOpenBatch());
             if (pass.containsKey(member)) {
@@ -152,6 +154,18 @@ public final class PackedTrainer {
             }
         }
         return builder.forTraining();
+    }
+
+    /** Those by which the pass may come again and be replayed, if memory is laid out for them. */
+    private SampleLengths lengths(Map<Training, Integer> pass) {
+        int samples = pass.values().stream().mapToInt(count -> count).sum();
+        if (!kernels.replays() || samples > alike.samples()) {
+            return SampleLengths.OWN;
+        }
+        int rows = pass.entrySet().stream()
+                .mapToInt(entry -> entry.getKey().rowsOfNext(entry.getValue(), alike))
+                .sum();
+        return rows <= reserved ? alike : SampleLengths.OWN;
     }
 
     /**

@@ -48,11 +48,12 @@ final class StepTally {
         this.members = members;
     }
 
+    /** Of samples that their trainings have not counted as taken yet. */
     void add(Map<Training, Integer> samples, PackedBatch batch, Tensor losses) {
         samples.forEach((training, count) -> {
             Part part = parts.computeIfAbsent(training, key -> new Part());
             part.samples += count;
-            part.rows += batch.adapterRows(members.indexOf(training));
+            part.rows += training.rowsOfNext(count, SampleLengths.OWN);
         });
         unread = new Pass(batch, losses);
     }

@@ -10,6 +10,9 @@ import io.plora.kernels.OptimizerStep;
 import io.plora.model.ModelConfig;
 import io.plora.space.LoraConfig;
 import java.math.RoundingMode;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -163,13 +166,29 @@ public final class Training {
         return sample(batchSamples + index).rows();
     }
 
-    /** Adds the next samples of the open batch to a pass; {@link #take} counts them as done. */
+    /** Rows that the next samples of the open batch take. */
+    int rowsOfNext(int count, SampleLengths lengths) {
+        return IntStream.range(0, count)
+                .map(i -> lengths.of(sample(batchSamples + i)))
+                .sum();
+    }
+
+    /**
+     * Adds the next samples of the open batch to a pass; {@link #take} counts them as done. Where lengths are rounded, so that passes
+     * have the same shape more often, shorter ones come first.
+     */
     void pack(int count, BatchBuilder batch) {
         float weight = 1f / batchAnswerTokens();
-        for (int i = 0; i < count; i++) {
-            int index = order[position.samples() + batchSamples + i];
-            batch.sample(data.samples().get(index), weight, config(), position.epoch(), index);
+        int first = position.samples() + batchSamples;
+        IntStream next = Arrays.stream(order, first, first + count);
+        if (batch.lengths().round()) {
+            next = next.boxed().sorted(Comparator.comparingInt(this::rows)).mapToInt(index -> index);
         }
+        next.forEach(index -> batch.sample(data.samples().get(index), weight, config(), position.epoch(), index));
+    }
+
+    private int rows(int index) {
+        return data.samples().get(index).rows();
     }
 
     void take(int count) {

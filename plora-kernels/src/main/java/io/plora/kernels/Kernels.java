@@ -91,6 +91,11 @@ public interface Kernels extends AutoCloseable {
         operations.run();
     }
 
+    /** Whether {@link #repeatable} makes a pass much cheaper where one of the same shape came before. */
+    default boolean replays() {
+        return false;
+    }
+
     /** {@code y[t] = table[token(t)]}. Table (V, H), y (T, H). */
     void embed(Tensor table, PackedBatch batch, Tensor y);
 

@@ -1,6 +1,8 @@
 package io.plora.kernels;
 
 import java.util.List;
+import java.util.Map;
+import java.util.WeakHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -11,6 +13,12 @@ import org.jspecify.annotations.Nullable;
 public final class OperandCheck {
     private final DType activations;
     private final DType parameters;
+
+    /** Tables, which do not change, with the projection that their terms and its parts were found to fit. */
+    private final Map<LoraTable, PackedProjection> withTerms = new WeakHashMap<>();
+
+    /** The same for gradients. */
+    private final Map<LoraTable, PackedProjection> withGradients = new WeakHashMap<>();
 
     public OperandCheck(DType activations, DType parameters) {
         this.activations = activations;
@@ -80,9 +88,16 @@ public final class OperandCheck {
         if (projection.bias() != null) {
             require("bias", projection.bias(), activations, projection.outputs());
         }
-        requireParts(projection);
         requireRows("x", x, activations, batch, projection.inputs());
-        requireTerms(projection, adapters, batch);
+        if (adapters.adapters() != batch.adapters()) {
+            throw new IllegalArgumentException(
+                    "The table has (%d) adapters, the batch (%d).".formatted(adapters.adapters(), batch.adapters()));
+        }
+        if (withTerms.get(adapters) != projection) {
+            requireParts(projection);
+            requireTerms(projection, adapters);
+            withTerms.put(adapters, projection);
+        }
         long lowRankSize = adapters.lowRankSize(batch, activations);
         if (lowRank.type() != activations || lowRank.size() < lowRankSize) {
             throw new IllegalArgumentException("lowRank (%s) must have at least (%d) elements of type (%s)."
@@ -103,6 +118,13 @@ public final class OperandCheck {
         if (dX != null) {
             requireRows("dX", dX, activations, batch, projection.inputs());
         }
+        if (withGradients.get(adapters) != projection) {
+            requireGradients(projection, adapters);
+            withGradients.put(adapters, projection);
+        }
+    }
+
+    private void requireGradients(PackedProjection projection, LoraTable adapters) {
         for (int adapter = 0; adapter < adapters.adapters(); adapter++) {
             for (int part = 0; part < projection.parts().size(); part++) {
                 LoraTerm term = adapters.term(adapter, part);
@@ -127,11 +149,7 @@ public final class OperandCheck {
         }
     }
 
-    private void requireTerms(PackedProjection projection, LoraTable adapters, PackedBatch batch) {
-        if (adapters.adapters() != batch.adapters()) {
-            throw new IllegalArgumentException(
-                    "The table has (%d) adapters, the batch (%d).".formatted(adapters.adapters(), batch.adapters()));
-        }
+    private void requireTerms(PackedProjection projection, LoraTable adapters) {
         List<PackedProjection.Part> parts = projection.parts();
         if (adapters.adapters() > 0 && adapters.parts() != parts.size()) {
             throw new IllegalArgumentException("The table has terms for (%d) parts, the projection has (%d)."

@@ -13,7 +13,9 @@ import io.plora.kernels.PackedBatch;
 import io.plora.kernels.PackedProjection;
 import io.plora.kernels.Tensor;
 import java.nio.ByteBuffer;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Future;
 import org.bytedeco.javacpp.PointerPointer;
@@ -49,6 +51,7 @@ public final class CudaKernels implements Kernels {
     private final CudaProjection projections;
     private final CudaOptimizer optimizer;
     private final Transfers transfers;
+    private final Map<AttentionShape, Plora.Heads> heads = new HashMap<>();
     private boolean closed;
 
     /**
@@ -224,6 +227,12 @@ public final class CudaKernels implements Kernels {
         }
     }
 
+    /** So they are meant to be used, also while {@link #setRecording} is off: what is computed does not depend on it. */
+    @Override
+    public boolean replays() {
+        return true;
+    }
+
     /** Whether {@link #repeatable} records operations and replays them; it does until told otherwise. */
     public void setRecording(boolean on) {
         passes.turn(on);
@@ -330,41 +339,39 @@ public final class CudaKernels implements Kernels {
     public void rotary(AttentionShape shape, Tensor table, PackedBatch batch, Tensor qkv, boolean inverse) {
         check.rotary(shape, table, batch, qkv);
         if (start(batch)) {
-            try (Plora.Heads heads = heads(shape)) {
-                CudaLibrary.check(Plora.rotary(
-                        heads,
-                        table.address(),
-                        rows.positions(),
-                        qkv.address(),
-                        batch.rows(),
-                        inverse ? 1 : 0,
-                        memory.stream()));
-            }
+            CudaLibrary.check(Plora.rotary(
+                    heads(shape),
+                    table.address(),
+                    rows.positions(),
+                    qkv.address(),
+                    batch.rows(),
+                    inverse ? 1 : 0,
+                    memory.stream()));
         }
     }
 
-    private static Plora.Heads heads(AttentionShape shape) {
-        Plora.Heads heads = new Plora.Heads();
-        heads.heads(shape.heads());
-        heads.kvHeads(shape.kvHeads());
-        heads.headSize(shape.headSize());
-        return heads;
+    private Plora.Heads heads(AttentionShape shape) {
+        return heads.computeIfAbsent(shape, of -> {
+            Plora.Heads made = new Plora.Heads();
+            made.heads(of.heads());
+            made.kvHeads(of.kvHeads());
+            made.headSize(of.headSize());
+            return made;
+        });
     }
 
     @Override
     public void attention(AttentionShape shape, PackedBatch batch, Tensor qkv, Tensor y, Tensor logSumExp) {
         check.attention(shape, batch, qkv, y, logSumExp);
         if (start(batch)) {
-            try (Plora.Heads heads = heads(shape)) {
-                CudaLibrary.check(Plora.attention(
-                        heads,
-                        rows.plans().attentionTiles().address(),
-                        rows.plans().attentionTileCount(),
-                        qkv.address(),
-                        y.address(),
-                        logSumExp.address(),
-                        memory.stream()));
-            }
+            CudaLibrary.check(Plora.attention(
+                    heads(shape),
+                    rows.plans().attentionTiles().address(),
+                    rows.plans().attentionTileCount(),
+                    qkv.address(),
+                    y.address(),
+                    logSumExp.address(),
+                    memory.stream()));
         }
     }
 
@@ -373,21 +380,19 @@ public final class CudaKernels implements Kernels {
             AttentionShape shape, PackedBatch batch, Tensor qkv, Tensor y, Tensor logSumExp, Tensor dY, Tensor dQkv) {
         check.attentionBackward(shape, batch, qkv, y, logSumExp, dY, dQkv);
         if (start(batch)) {
-            try (Plora.Heads heads = heads(shape)) {
-                CudaLibrary.check(Plora.attentionBackward(
-                        heads,
-                        rows.plans().attentionTiles().address(),
-                        rows.plans().attentionTileCount(),
-                        batch.rows(),
-                        qkv.address(),
-                        y.address(),
-                        logSumExp.address(),
-                        dY.address(),
-                        dQkv.address(),
-                        workspace.ofBytes(
-                                Plora.attentionWorkspace(heads, rows.plans().attentionTileCount(), batch.rows())),
-                        memory.stream()));
-            }
+            CudaLibrary.check(Plora.attentionBackward(
+                    heads(shape),
+                    rows.plans().attentionTiles().address(),
+                    rows.plans().attentionTileCount(),
+                    batch.rows(),
+                    qkv.address(),
+                    y.address(),
+                    logSumExp.address(),
+                    dY.address(),
+                    dQkv.address(),
+                    workspace.ofBytes(
+                            Plora.attentionWorkspace(heads(shape), rows.plans().attentionTileCount(), batch.rows())),
+                    memory.stream()));
         }
     }
 
@@ -472,6 +477,7 @@ public final class CudaKernels implements Kernels {
             try {
                 passes.drop();
                 time.close();
+                heads.values().forEach(Plora.Heads::close);
                 CudaLibrary.check(Plora.destroyBlas(blas));
             } finally {
                 memory.close();
