@@ -12,4 +12,9 @@ record CalibratedTime(PartedTime prior, Calibration calibration) implements Engi
     public double evaluationSeconds(GroupWork work, int degree) {
         return calibration.seconds(prior.evaluationParts(work, degree));
     }
+
+    @Override
+    public EngineTime bound() {
+        return new CalibratedTime(prior.bound(), calibration);
+    }
 }

@@ -13,8 +13,10 @@ import java.util.List;
 
 /**
  * Corrections of a {@link PartedTime} by measured iterations: a factor for each part of the time and a constant, none
- * negative. Few rows are safe: what they do not tell stays as it was predicted. A sum of parts by factors that are not negative
- * keeps what lower bounds rely on (see {@link GroupTime}) wherever each part has it.
+ * negative. Few rows are safe: what they do not tell stays as it was predicted. The iterations of one group hardly tell one part
+ * from another, so that those of other groups are predicted as well as the {@link PartedTime} knows the parts' proportions. A
+ * sum of parts by factors that are not negative, and the larger of two such sums, keep what lower bounds rely on (see {@link
+ * GroupTime}) wherever each part has it.
  *
  * @param factors of the parts, in the order of {@link IterationParts}
  * @param fixedSeconds added to every iteration
@@ -73,11 +75,7 @@ public record Calibration(
 
     private static double relativeError(double[] fitted, MeasuredIteration row, PartedTime prior) {
         double[] parts = prior.parts(row.work(), row.degree()).values();
-        double seconds = fitted[IterationParts.COUNT];
-        for (int i = 0; i < parts.length; i++) {
-            seconds += fitted[i] * parts[i];
-        }
-        return Math.abs(seconds / row.seconds() - 1);
+        return Math.abs(CalibrationFit.seconds(parts, 1, fitted) / row.seconds() - 1);
     }
 
     /** The corrected time. */
@@ -86,8 +84,7 @@ public record Calibration(
     }
 
     double seconds(IterationParts parts) {
-        return fixedSeconds
-                + factors.get(0) * parts.products()
+        double device = factors.get(0) * parts.products()
                 + factors.get(1) * parts.attention()
                 + factors.get(2) * parts.pointwise()
                 + factors.get(3) * parts.lowRank()
@@ -95,6 +92,7 @@ public record Calibration(
                 + factors.get(5) * parts.optimizer()
                 + factors.get(6) * parts.communication()
                 + factors.get(7) * parts.launches();
+        return fixedSeconds + Math.max(device, factors.get(8) * parts.host());
     }
 
     /** Writes JSON; {@link #load} reads it. */

@@ -3,31 +3,60 @@ package io.plora.cost;
 import com.google.common.math.Quantiles;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
- * Fits a factor for each part of the time and a constant to measured iterations: with parts c and measured seconds m
+ * Fits a factor for each part of the time and a constant to measured iterations: with the device's parts c, the host's part h
+ * and measured seconds m
  *
- * <pre>min over theta >= 0, k >= 0 of
- * sum over rows of huber((theta . c + k u) / m - 1) + lambda (|theta - s|^2 + k^2)</pre>
+ * <pre>
+ * min over theta, eta, k >= 0 of
+ * sum over rows of rho(1 - t / m) + (0.1 / d)^2 (|theta - s|^2 + (eta - r)^2 + (k - l)^2)
+ * t = max(theta . c, eta h) + k u</pre>
  *
- * <p>Errors are relative, so that short iterations count like long ones, squared up to a tenth or three times the median error
- * and linear beyond (Huber 1964, by weights that follow the errors for a few rounds), so that an iteration that something else
- * delayed spoils nothing. The ridge keeps what the rows do not tell where it was: at s, the one factor that fits all parts best,
- * itself held near 1. u is the mean of the measured seconds. With given weights the problem is strictly convex; descent along one
- * coordinate at a time ends at its only minimum.
+ * <p>Errors are relative, so that short iterations count like long ones. Whatever else happens delays an iteration and makes
+ * none faster (a library loads a kernel, the JVM compiles, another process computes): rho is squared for small errors, linear
+ * for large ones of iterations that were faster than predicted (Huber 1964), and nearly constant for large delays. Small are
+ * errors up to a tenth, or twice the lower quartile: where most rows are far off it is the prior that errs.
+ *
+ * <p>The ridge keeps what the rows do not tell where it was: at s, r and l, which fit best if all parts of the device have the
+ * same factor; these are themselves held near 1, 1 and 0. d is the {@link
+ * PartedTime#uncertainty}, u the mean of the measured seconds.
+ *
+ * <p>Weights of rows, and whether they wait for host or device, follow the fit for some rounds. With these given the problem is
+ * strictly convex; descent along one coordinate at a time ends at its only minimum. As the rounds end at one of several minima,
+ * they start twice: from all rows alike, and from rows that are no slower than the fastest quarter, by the prior's proportions.
  */
 final class CalibrationFit {
-    /** Variance of a measured iteration (5% squared) over that of a factor (30% squared). */
-    private static final double RIDGE = 0.03;
+    /** Standard deviation of a measured iteration. */
+    private static final double NOISE = 0.1;
+
+    /** Standard deviation of the factors of device and host: hardly anything is known of a machine. */
+    private static final double MACHINE = 0.6;
+
+    /** Standard deviation of the constant, of the mean iteration. */
+    private static final double UNFORESEEN = 0.1;
 
     /** Relative errors up to this never count as those of an outlier. */
     private static final double OUTLIER = 0.1;
 
-    private static final int ROUNDS = 5;
+    /** Likewise errors up to so many times the lower quartile of all. */
+    private static final double QUARTILES = 2;
+
+    private static final int HOST = IterationParts.DEVICE;
+    private static final int CONSTANT = IterationParts.COUNT;
+    private static final int ROUNDS = 10;
+    private static final double CONVERGED = 1e-6;
     private static final int MAX_SWEEPS = 10_000;
     private static final double TOLERANCE = 1e-12;
 
-    private CalibrationFit() {}
+    private final double[][] features; // of each row parts and constant, relative to the measured seconds
+    private final double uncertainty;
+
+    private CalibrationFit(double[][] features, double uncertainty) {
+        this.features = features;
+        this.uncertainty = uncertainty;
+    }
 
     /** Factors of the parts in order, then the constant in seconds. */
     static double[] fit(List<MeasuredIteration> rows, PartedTime prior) {
@@ -35,72 +64,128 @@ final class CalibrationFit {
                 rows.stream().mapToDouble(MeasuredIteration::seconds).average().orElse(1);
         double[][] features =
                 rows.stream().map(row -> features(row, prior, unit)).toArray(double[][]::new);
-        double[] weights = new double[rows.size()];
-        Arrays.fill(weights, 1);
-        double[] fitted = fit(features, weights);
-        for (int round = 1; round < ROUNDS; round++) {
-            fitted = fit(features, weights(features, fitted));
-        }
-        fitted[IterationParts.COUNT] *= unit;
+        double[] fitted = new CalibrationFit(features, prior.uncertainty()).fit();
+        fitted[CONSTANT] *= unit;
         return fitted;
     }
 
-    /** Errors count by their size, not its square, beyond a tenth and three times the median: few rows are no outliers. */
-    private static double[] weights(double[][] features, double[] fitted) {
-        double[] errors = Arrays.stream(features)
-                .mapToDouble(row -> Math.abs(predicted(row, fitted) - 1))
-                .toArray();
-        double outlier = errors.length == 0
-                ? OUTLIER
-                : Math.max(OUTLIER, 3 * Quantiles.median().compute(errors));
-        return Arrays.stream(errors).map(error -> Math.min(1, outlier / error)).toArray();
+    private double[] fit() {
+        double[] all = fit(atFactor(1), weights(new double[features.length]));
+        double[] fastest = atFactor(fastest());
+        double[] some = fit(fastest, weights(delays(fastest)));
+        return missed(some) < missed(all) ? some : all;
     }
 
-    /** By weighted squares. */
-    private static double[] fit(double[][] features, double[] weights) {
-        double[] target = new double[IterationParts.COUNT + 1];
-        Arrays.fill(target, 0, IterationParts.COUNT, commonFactor(features, weights));
-        return minimise(features, weights, target);
-    }
-
-    /** Over the measured seconds. */
-    private static double predicted(double[] features, double[] fitted) {
-        double sum = 0;
-        for (int i = 0; i < features.length; i++) {
-            sum += features[i] * fitted[i];
+    /** Time of parts by their factors and a constant of so many units, in whatever the parts and the unit are measured. */
+    static double seconds(double[] parts, double unit, double[] fitted) {
+        double device = 0;
+        for (int i = 0; i < HOST; i++) {
+            device += fitted[i] * parts[i];
         }
-        return sum;
+        return Math.max(device, fitted[HOST] * parts[HOST]) + fitted[CONSTANT] * unit;
     }
 
     /** Parts and constant, relative to the measured seconds. */
     private static double[] features(MeasuredIteration row, PartedTime prior, double unit) {
-        double[] features = Arrays.copyOf(prior.parts(row.work(), row.degree()).values(), IterationParts.COUNT + 1);
-        features[IterationParts.COUNT] = unit;
+        double[] features = Arrays.copyOf(prior.parts(row.work(), row.degree()).values(), CONSTANT + 1);
+        features[CONSTANT] = unit;
         for (int i = 0; i < features.length; i++) {
             features[i] /= row.seconds();
         }
         return features;
     }
 
-    private static double commonFactor(double[][] features, double[] weights) {
-        double numerator = RIDGE;
-        double denominator = RIDGE;
-        for (int i = 0; i < features.length; i++) {
-            double predicted =
-                    Arrays.stream(features[i], 0, IterationParts.COUNT).sum();
-            numerator += weights[i] * predicted;
-            denominator += weights[i] * predicted * predicted;
-        }
-        return numerator / denominator;
+    private static double[] atFactor(double factor) {
+        double[] fitted = new double[CONSTANT + 1];
+        Arrays.fill(fitted, 0, IterationParts.COUNT, factor);
+        return fitted;
     }
 
-    private static double[] minimise(double[][] features, double[] weights, double[] target) {
+    /** Factor by which a quarter of the rows is faster than predicted. */
+    private double fastest() {
+        double[] factors = Arrays.stream(features)
+                .mapToDouble(row -> 1 / seconds(row, row[CONSTANT], atFactor(1)))
+                .toArray();
+        return factors.length == 0 ? 1 : Quantiles.quartiles().index(1).compute(factors);
+    }
+
+    /** Shares of the measured times that are not predicted; negative where an iteration was faster than predicted. */
+    private double[] delays(double[] fitted) {
+        return Arrays.stream(features)
+                .mapToDouble(row -> 1 - seconds(row, row[CONSTANT], fitted))
+                .toArray();
+    }
+
+    private double missed(double[] fitted) {
+        return Arrays.stream(delays(fitted))
+                .map(delay -> Math.min(Math.abs(delay), OUTLIER))
+                .sum();
+    }
+
+    private static double[] weights(double[] delays) {
+        double[] errors = Arrays.stream(delays).map(Math::abs).toArray();
+        double small = errors.length == 0
+                ? OUTLIER
+                : Math.max(OUTLIER, QUARTILES * Quantiles.quartiles().index(1).compute(errors));
+        return Arrays.stream(delays)
+                .map(delay -> delay > small ? Math.pow(small / delay, 4) : Math.min(1, small / Math.abs(delay)))
+                .toArray();
+    }
+
+    private double[] fit(double[] start, double[] weights) {
+        double[] fitted = start;
+        double[] weightsNow = weights;
+        for (int round = 0; round < ROUNDS; round++) {
+            double[] before = fitted;
+            double[][] counting = counting(fitted);
+            fitted = minimise(counting, weightsNow, common(counting, weightsNow), uncertainty);
+            weightsNow = weights(delays(fitted));
+            if (isSame(before, fitted)) {
+                break;
+            }
+        }
+        return fitted;
+    }
+
+    private static boolean isSame(double[] fitted, double[] other) {
+        return IntStream.range(0, fitted.length).allMatch(i -> Math.abs(fitted[i] - other[i]) < CONVERGED);
+    }
+
+    /** Of each row the parts of host or device, whichever it waits for, and the constant; the others are zero. */
+    private double[][] counting(double[] fitted) {
+        return Arrays.stream(features)
+                .map(row -> {
+                    double[] device = row.clone();
+                    device[HOST] = 0;
+                    double[] host = new double[row.length];
+                    host[HOST] = row[HOST];
+                    host[CONSTANT] = row[CONSTANT];
+                    return seconds(device, 0, fitted) < seconds(host, 0, fitted) ? host : device;
+                })
+                .toArray(double[][]::new);
+    }
+
+    /** The same factor for all parts of the device, one for the host, and the constant. */
+    private static double[] common(double[][] counting, double[] weights) {
+        double[][] sums = Arrays.stream(counting)
+                .map(row -> new double[] {Arrays.stream(row, 0, HOST).sum(), row[HOST], row[CONSTANT]})
+                .toArray(double[][]::new);
+        double[] fitted = minimise(sums, weights, new double[] {1, 1, 0}, MACHINE, MACHINE, UNFORESEEN);
+        double[] common = atFactor(fitted[0]);
+        common[HOST] = fitted[1];
+        common[CONSTANT] = fitted[2];
+        return common;
+    }
+
+    /** @param deviations of the values from the target; the last is that of all others too */
+    private static double[] minimise(double[][] features, double[] weights, double[] target, double... deviations) {
         int size = target.length;
         double[][] normal = new double[size][size];
         double[] right = new double[size];
         for (int i = 0; i < size; i++) {
-            normal[i][i] = RIDGE;
-            right[i] = RIDGE * target[i];
+            double ridge = Math.pow(NOISE / deviations[Math.min(i, deviations.length - 1)], 2);
+            normal[i][i] = ridge;
+            right[i] = ridge * target[i];
             for (int row = 0; row < features.length; row++) {
                 double weighted = weights[row] * features[row][i];
                 right[i] += weighted;

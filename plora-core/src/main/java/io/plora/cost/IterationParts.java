@@ -5,7 +5,8 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Seconds of an iteration by what they are spent on; one after the other, so that their sum is the iteration's time.
+ * Seconds of an iteration by what they are spent on. A device does its parts one after the other, while the host tells it what
+ * to do: the iteration takes as long as the slower of the two.
  *
  * @param products frozen matrices of the layers
  * @param attention scores and their use
@@ -14,7 +15,8 @@ import java.util.List;
  * @param loss output layer and cross-entropy
  * @param optimizer AdamW
  * @param communication between the devices of a group
- * @param launches starting kernels
+ * @param launches the device waits: for the host to prepare the iteration, and from kernel to kernel
+ * @param host all that the host does: preparing the iteration and launching its kernels
  */
 public record IterationParts(
         double products,
@@ -24,15 +26,24 @@ public record IterationParts(
         double loss,
         double optimizer,
         double communication,
-        double launches) {
+        double launches,
+        double host) {
+
+    /** How many parts there are. */
+    static final int COUNT = 9;
+
+    /** Of these the device's, which come first; the host's follows. */
+    static final int DEVICE = 8;
 
     /** The iteration's time. */
     public double seconds() {
-        return products + attention + pointwise + lowRank + loss + optimizer + communication + launches;
+        return Math.max(device(), host);
     }
 
-    /** How many parts there are. */
-    static final int COUNT = 8;
+    /** All that the device does. */
+    private double device() {
+        return products + attention + pointwise + lowRank + loss + optimizer + communication + launches;
+    }
 
     /** Names of the parts, in order. */
     public static List<String> names() {
@@ -43,6 +54,6 @@ public record IterationParts(
 
     /** The parts in order. */
     double[] values() {
-        return new double[] {products, attention, pointwise, lowRank, loss, optimizer, communication, launches};
+        return new double[] {products, attention, pointwise, lowRank, loss, optimizer, communication, launches, host};
     }
 }

@@ -16,6 +16,7 @@ import io.plora.space.TargetModule;
  * loss      = 4 operations a value of the output layer and token
  * optimizer = 20 x {@link GroupWork#steppedParameters}
  * launches  = 64 x 4 operations a weight
+ * host      = 0
  * </pre>
  */
 public final class NominalTime implements PartedTime {
@@ -45,6 +46,12 @@ public final class NominalTime implements PartedTime {
         return parts(work, new Passes(1, 2, 1, 1), 0, 0);
     }
 
+    /** Nothing is known of the machine. */
+    @Override
+    public double uncertainty() {
+        return 0.3;
+    }
+
     /** How often each kind of operations of a forward pass's size is done. */
     private record Passes(int products, int attention, int pointwise, int lowRank) {}
 
@@ -66,7 +73,8 @@ public final class NominalTime implements PartedTime {
                 tokens * loss,
                 OPERATIONS_OF_A_STEP * work.steppedParameters() / OPERATIONS_PER_SECOND,
                 0,
-                TOKENS_OF_AN_ITERATION * (products + loss) / OPERATIONS_PER_SECOND);
+                TOKENS_OF_AN_ITERATION * (products + loss) / OPERATIONS_PER_SECOND,
+                0);
     }
 
     /** Of a token: norms and SwiGLU. */

@@ -9,6 +9,9 @@ public interface PartedTime extends EngineTime {
     /** What the seconds of a forward pass are spent on. */
     IterationParts evaluationParts(GroupWork work, int degree);
 
+    /** By how much proportions of the parts may be wrong: standard deviation of a part's factor around that of all parts. */
+    double uncertainty();
+
     @Override
     default double seconds(GroupWork work, int degree) {
         return parts(work, degree).seconds();
@@ -17,5 +20,10 @@ public interface PartedTime extends EngineTime {
     @Override
     default double evaluationSeconds(GroupWork work, int degree) {
         return evaluationParts(work, degree).seconds();
+    }
+
+    @Override
+    default PartedTime bound() {
+        return this;
     }
 }

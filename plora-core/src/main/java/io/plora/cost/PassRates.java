@@ -9,12 +9,25 @@ import io.plora.space.TargetModule;
  * the output layer over the device's rates, so that an iteration takes a few multiplications.
  */
 final class PassRates {
-    /** Share of the products' rate that attention reaches: short causal sequences fill its tiles badly. */
-    private static final double ATTENTION_EFFICIENCY = 0.4;
+    /** Share of the products' rate that attention reaches. */
+    private static final double ATTENTION_EFFICIENCY = 0.15;
+    /** Pairs for each token that attention computes beside those that count: its tiles are whole, and short ones start slowly. */
+    private static final double PAIRS_OF_A_TOKEN = 100;
     /** Share of the products' rate that low-rank terms reach: a side of every product is the rank. */
     private static final double LOW_RANK_EFFICIENCY = 0.5;
     /** Embedding, final norm, loss. */
     private static final int KERNELS_OUTSIDE_LAYERS = 8;
+    /** Passes of at most so many sequences may come again, with lengths rounded up to multiples; so many are kept as graphs. */
+    private static final double REPLAYED_SEQUENCES = 4;
+
+    private static final double ROUNDED_LENGTH = 8;
+    private static final double KEPT_PASSES = 64;
+    /** What the host takes of a replayed iteration while the device waits: packing rows, reading results. */
+    private static final double REPLAYED_SECONDS = 1e-3;
+    /** Likewise of another, whose launches have to be planned. */
+    private static final double PLANNED_SECONDS = 4e-3;
+    /** What the host takes to launch a kernel of an iteration that is not replayed, beside the device's work. */
+    private static final double HOST_SECONDS_OF_A_KERNEL = 7e-6;
     /**
      * Bytes of AdamW for a parameter: gradient read for the norm, read and cleared, value and two moments read and
      * written in float32, copy in bf16.
@@ -25,6 +38,7 @@ final class PassRates {
     private final double productTokenTraffic;
     private final double weights;
     private final double attentionPair;
+    private final double attentionToken;
     private final double pointwiseToken;
     private final double lowRankOperation;
     private final double lowRankTokenTraffic;
@@ -36,7 +50,9 @@ final class PassRates {
     private final double communicationToken;
     private final double communicationOperation;
     private final double communication;
-    private final double launches;
+    private final double replayedLaunches;
+    private final double plannedLaunches;
+    private final double host;
 
     /**
      * @param costs of one layer, of all passes together
@@ -52,6 +68,7 @@ final class PassRates {
         productTokenTraffic = costs.productBytes() * layers * traffic;
         weights = costs.weightBytes() * layers * traffic;
         attentionPair = costs.attentionOperations() * layers * operation / ATTENTION_EFFICIENCY;
+        attentionToken = PAIRS_OF_A_TOKEN * attentionPair;
         pointwiseToken = costs.pointwiseBytes() * layers * traffic;
         lowRankOperation = costs.lowRankPasses() / degree * operation / LOW_RANK_EFFICIENCY;
         lowRankTokenTraffic = costs.lowRankTokenBytes() * layers * traffic;
@@ -61,7 +78,10 @@ final class PassRates {
         // a pass writes a chunk of logits or of their gradients and reads it
         logitsToken = passes * 2.0 * DType.F32.bytes() * shard.vocabulary() * traffic;
         optimizerParameter = OPTIMIZER_BYTES / degree * traffic;
-        launches = (costs.kernels() * layers + KERNELS_OUTSIDE_LAYERS) * device.kernelSeconds();
+        double kernels = costs.kernels() * layers + KERNELS_OUTSIDE_LAYERS;
+        replayedLaunches = REPLAYED_SECONDS + kernels * device.kernelSeconds();
+        plannedLaunches = PLANNED_SECONDS + kernels * device.kernelSeconds();
+        host = PLANNED_SECONDS / 2 + kernels * HOST_SECONDS_OF_A_KERNEL;
 
         // ring all-reduce: 2 (d - 1) hops of a d-th each; ring all-gather: half of it
         double hops = degree - 1;
@@ -85,20 +105,29 @@ final class PassRates {
         return activations * DType.BF16.bytes() / (2 * valuesPerRank);
     }
 
-    IterationParts parts(GroupWork work) {
+    /** @param replays whether all iterations are taken to be replayed, not only those that come again */
+    IterationParts parts(GroupWork work, boolean replays) {
+        boolean replayed = replays || comesAgain(work);
         double tokens = work.tokens();
         double lowRankTraffic = work.lowRankParameters() > 0
                 ? lowRankTokenTraffic * tokens + lowRankParameter * work.lowRankParameters()
                 : 0;
         return new IterationParts(
                 either(productToken * tokens, weights + productTokenTraffic * tokens),
-                attentionPair * work.attentionPairs(),
+                attentionPair * work.attentionPairs() + attentionToken * tokens,
                 pointwiseToken * tokens,
                 either(lowRankOperation * work.lowRankOperations(), lowRankTraffic),
                 either(headToken * tokens, head) + logitsToken * tokens,
                 optimizerParameter * work.steppedParameters(),
                 communicationToken * tokens + communicationOperation * work.lowRankOperations() + communication,
-                launches);
+                replayed ? replayedLaunches : plannedLaunches,
+                replayed ? 0 : host);
+    }
+
+    /** Whether there are few enough shapes of batches like this one, if lengths spread by as much as their mean. */
+    private static boolean comesAgain(GroupWork work) {
+        double lengths = work.tokens() / (ROUNDED_LENGTH * work.sequences());
+        return work.sequences() <= REPLAYED_SEQUENCES && !(Math.pow(lengths, work.sequences()) > KEPT_PASSES);
     }
 
     /**

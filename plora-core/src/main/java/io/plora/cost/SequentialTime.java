@@ -38,4 +38,9 @@ public record SequentialTime(RooflineTime packed, double productSeconds) impleme
         double products = work.adapters() * packed.model().layers() * TargetModule.values().length * PRODUCTS_OF_A_TERM;
         return parts.seconds() + Math.max(0, products * productSeconds - parts.lowRank());
     }
+
+    @Override
+    public SequentialTime bound() {
+        return new SequentialTime(packed.bound(), productSeconds);
+    }
 }

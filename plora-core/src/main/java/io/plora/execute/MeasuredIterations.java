@@ -9,7 +9,7 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * What iterations of a run took. Of many it keeps some, evenly over the run, so that a calibration is fitted in milliseconds.
+ * What iterations of a run took. Of many it keeps some, evenly over the run, so that a calibration is fitted in a tenth of a second.
  * The first ones are left out: the JVM still compiles what they run.
  */
 final class MeasuredIterations {

@@ -53,7 +53,7 @@ final class BoundCalculator {
         /** Seconds of a step alone, in as many parts as its tokens need. */
         double seconds(TrialState trial, GroupWork step) {
             double parts = Math.max(1, step.tokens() / tokensBeside(trial));
-            return parts * state.time().seconds(step.times(1 / parts), degree);
+            return parts * state.time().bound().seconds(step.times(1 / parts), degree);
         }
     }
 
@@ -165,7 +165,7 @@ final class BoundCalculator {
         double iterations = Math.max(inMemory, inBudget);
         GroupWork all =
                 held.stream().map(trial -> trial.in(participations(trial, at))).reduce(GroupWork.NONE, GroupWork::plus);
-        Tangent tangent = Tangent.at(all.times(1 / iterations), state.time(), at.degree());
+        Tangent tangent = Tangent.at(all.times(1 / iterations), state.time().bound(), at.degree());
         return new Prices(
                 at,
                 inMemory >= inBudget,

@@ -4,8 +4,8 @@ package io.plora.plan;
  * Seconds that no schedule of what is left of a sweep can go below, whatever it packs, splits, pauses and moves.
  *
  * <p>The three are computed from {@link io.plora.cost.GroupTime} and {@link io.plora.cost.GroupMemory} and hold for every time
- * model f that never falls with the work w, is convex, and has economies of scale: {@code f(t w) <= t f(w)} for t >= 1. It
- * follows that splitting an iteration never saves time: {@code f(v + w) <= f(v) + f(w)}. A trial joins only groups that could run
+ * model whose {@link io.plora.cost.GroupTime#bound} f never falls with the work w, is convex, and has economies of scale: {@code
+ * f(t w) <= t f(w)} for t >= 1. It follows that splitting an iteration never saves time: {@code f(v + w) <= f(v) + f(w)}. A trial joins only groups that could run
  * its longest sample.
  *
  * <ul>

@@ -82,20 +82,6 @@ class PeftTimeTest {
     }
 
     @Test
-    void calibrationFindsTheHostFromMeasuredSteps() {
-        List<MeasuredIteration> rows = STEPS.stream()
-                .filter(step -> step.model().equals("Qwen2.5-7B"))
-                .map(Step::measured)
-                .toList();
-
-        Calibration calibration =
-                Calibration.fit(rows, STEPS.get(STEPS.size() - 1).engine());
-
-        assertThat(calibration.heldOutError()).isLessThan(0.15);
-        assertThat(calibration.fixedSeconds()).isBetween(0.1, 0.17);
-    }
-
-    @Test
     void withoutTokensOnlyTheHostCounts() {
         RooflineTime engine = STEPS.get(0).engine();
 

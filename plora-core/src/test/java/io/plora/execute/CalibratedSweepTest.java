@@ -23,7 +23,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** What iterations of a sweep take is known afterwards, and used where it is asked for. */
 class CalibratedSweepTest {
     private static final Calibration TWICE =
-            new Calibration(ImmutableDoubleArray.of(2, 2, 2, 2, 2, 2, 2, 2), 0, 30, 0.1, 0.2);
+            new Calibration(ImmutableDoubleArray.of(2, 2, 2, 2, 2, 2, 2, 2, 2), 0, 30, 0.1, 0.2);
 
     @TempDir
     private Path folder;

@@ -19,7 +19,7 @@ class MeasuredIterationsTest {
     private static final PartedTime PRIOR = new NominalTime(ModelShapes.of("Qwen2.5-0.5B"), ActivationPolicy.KEEP_ALL);
     /** A machine that does products twice as fast and low-rank terms half as fast as predicted. */
     private static final EngineTime TRUTH =
-            new Calibration(ImmutableDoubleArray.of(0.5, 1, 1, 2, 0.5, 1, 1, 0.5), 0.01, 1, 0, 0).apply(PRIOR);
+            new Calibration(ImmutableDoubleArray.of(0.5, 1, 1, 2, 0.5, 1, 1, 0.5, 1), 0.01, 1, 0, 0).apply(PRIOR);
 
     private final MeasuredIterations measured = new MeasuredIterations(PRIOR);
     private final Random random = new Random(1);

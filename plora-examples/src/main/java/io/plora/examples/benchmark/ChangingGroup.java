@@ -23,11 +23,14 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.function.Supplier;
+import java.util.stream.IntStream;
 
 /** A group whose members take a sample each an iteration, and in which the longest member is replaced now and then. */
 final class ChangingGroup implements AutoCloseable {
     private static final int WARM_UP = 5;
-    private static final int QUIET = 4; // iterations between two changes, the first of which does not count
+    private static final int SETTLING =
+            2; // iterations that a change can make slower: passes are recorded again in the second
+    private static final int QUIET = 3; // iterations between two changes after these
     private static final Duration EXPORT_LIMIT = Duration.ofMinutes(1);
     private static final int MANY_EPOCHS = 1_000_000;
 
@@ -50,8 +53,8 @@ final class ChangingGroup implements AutoCloseable {
     }
 
     /**
-     * Seconds of iterations without a change, what iterations with one take more, and how long it takes until parameters of one
-     * that left are in host memory.
+     * Seconds of iterations without a change, what a change and the iterations after it take more, and how long it takes until
+     * parameters of one that left are in host memory.
      */
     record Times(
             List<Double> iterations,
@@ -73,7 +76,6 @@ final class ChangingGroup implements AutoCloseable {
         for (int i = 0; i < WARM_UP; i++) {
             iterate();
         }
-        quiet();
         change(new Times()); // to warm up
         Times times = new Times();
         for (int i = 0; i < changes; i++) {
@@ -85,37 +87,40 @@ final class ChangingGroup implements AutoCloseable {
     /** One change of each kind. */
     private void change(Times times) {
         List<CompletableFuture<Double>> exports = new ArrayList<>();
-        double full = Quantiles.median().compute(quiet());
+        double full = median(quiet());
         double replacement = seconds(() -> {
             exports.add(leave());
             join();
-            iterate();
+            settle();
         });
         times.iterations().addAll(quiet());
         double leave = seconds(() -> {
             exports.add(leave());
-            iterate();
+            settle();
         });
-        double less = Quantiles.median().compute(quiet());
+        double less = median(quiet());
         double join = seconds(() -> {
             join();
-            iterate();
+            settle();
         });
-        times.replacements().add(replacement - full);
-        times.leaves().add(leave - less);
-        times.joins().add(join - full);
+        times.replacements().add(replacement - SETTLING * full);
+        times.leaves().add(leave - SETTLING * less);
+        times.joins().add(join - SETTLING * full);
         exports.forEach(seconds -> times.exports().add(seconds.join()));
     }
 
-    private List<Double> quiet() {
-        List<Double> seconds = new ArrayList<>();
-        for (int i = 0; i < QUIET; i++) {
-            double one = seconds(this::iterate);
-            if (i > 0) {
-                seconds.add(one);
-            }
+    private void settle() {
+        for (int i = 0; i < SETTLING; i++) {
+            iterate();
         }
-        return seconds;
+    }
+
+    private List<Double> quiet() {
+        return IntStream.range(0, QUIET).mapToObj(i -> seconds(this::iterate)).toList();
+    }
+
+    private static double median(List<Double> seconds) {
+        return Quantiles.median().compute(seconds);
     }
 
     private static double seconds(Runnable work) {

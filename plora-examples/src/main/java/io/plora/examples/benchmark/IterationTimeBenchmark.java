@@ -21,6 +21,8 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.function.ToDoubleFunction;
@@ -29,13 +31,14 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /**
- * Predicted against measured times of iterations, of groups that the calibration has not seen: adapters of other ranks and
- * batch sizes, samples of other lengths. The first iterations of some groups calibrate the time model, which then predicts
- * those of other groups.
+ * Predicted against measured times of iterations of random groups: ten iterations of one group calibrate the time model, which
+ * then predicts the others, of other adapters, ranks, batch sizes and lengths; each group calibrates in turn.
  *
- * <p>A row for each group: {@code measured_ms} and {@code predicted_ms} are medians over its iterations, {@code nominal_ms} what
- * the model says without a calibration, {@code work} the mean of {@link GroupWork}, {@code iterations_ms} all that were measured.
- * A last row has the errors of those not seen.
+ * <p>A row for each group: {@code measured_ms} and {@code nominal_ms} are medians over its iterations, measured and of the model
+ * without a calibration, {@code nominal_error} is how far the latter is off; {@code errors} how far predictions by a calibration
+ * by each group are, in the order of the rows, itself included; {@code joint_error} that by all other groups together; {@code
+ * factors} and {@code fixed_ms} its own calibration, {@code iterations_ms} all that were measured, {@code work} their {@link
+ * GroupWork}. A last row sums up the absolute errors: without a calibration, by one other group, by all others.
  */
 @Command(
         name = "IterationTimeBenchmark",
@@ -43,20 +46,14 @@ import picocli.CommandLine.Option;
         description = "Compares predicted with measured times of iterations.",
         sortOptions = false)
 public final class IterationTimeBenchmark implements Callable<Integer> {
-
-    private static final int JVM_WARM_UP = 30;
-
     @Option(
             names = "--models",
             split = ",",
             description = "shapes such as Qwen2.5-7B, or folders with a config.json (default: ${DEFAULT-VALUE})")
     private List<String> models = List.of("Qwen2.5-0.5B", "Qwen2.5-3B", "Qwen2.5-7B");
 
-    @Option(names = "--calibrating", description = "groups that calibrate (default: ${DEFAULT-VALUE})")
-    private int calibrating = 5;
-
-    @Option(names = "--held-out", description = "groups that are predicted (default: ${DEFAULT-VALUE})")
-    private int heldOut = 10;
+    @Option(names = "--groups", description = "how many (default: ${DEFAULT-VALUE})")
+    private int groups = 15;
 
     @Option(names = "--adapters", description = "most adapters of a group (default: ${DEFAULT-VALUE})")
     private int adapters = 24;
@@ -69,6 +66,12 @@ public final class IterationTimeBenchmark implements Callable<Integer> {
 
     @Option(names = "--warm-up", description = "iterations before them (default: ${DEFAULT-VALUE})")
     private int warmUp = 20;
+
+    @Option(
+            names = "--first-seconds",
+            description =
+                    "that other groups run before, so that the JVM compiles and the device loads what iterations need (default: ${DEFAULT-VALUE})")
+    private double firstSeconds = 4;
 
     @Option(names = "--activations", description = "what is kept: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE})")
     private ActivationPolicy activations = ActivationPolicy.KEEP_ALL;
@@ -97,81 +100,119 @@ public final class IterationTimeBenchmark implements Callable<Integer> {
     private void measure(String name, ComputeDevice on, Kernels kernels) throws IOException {
         ModelConfig model = Files.isDirectory(Path.of(name)) ? ModelConfig.read(Path.of(name)) : ModelShapes.of(name);
         DecoderWeights weights = DecoderWeights.load(model, new RandomWeights(model, 1), kernels, tokens);
-        // the JVM compiles, the device loads kernels
-        RandomGroup.of(model, -1, adapters, tokens).measure(weights, kernels, activations, JVM_WARM_UP, 0);
-        List<RandomGroup> groups = new ArrayList<>();
-        List<List<MeasuredIteration>> measured = new ArrayList<>();
-        for (int seed = 0; seed < calibrating + heldOut; seed++) {
+        warmUp(model, weights, kernels);
+        List<MeasuredGroup> measured = new ArrayList<>();
+        for (int seed = 0; seed < groups; seed++) {
             RandomGroup group = RandomGroup.of(model, seed, adapters, tokens);
-            groups.add(group);
-            measured.add(group.measure(weights, kernels, activations, warmUp, iterations));
+            measured.add(new MeasuredGroup(group, group.measure(weights, kernels, activations, warmUp, iterations)));
         }
         weights.release(kernels);
-        PartedTime nominal = on.time(model, activations);
-        List<MeasuredIteration> seen =
-                measured.subList(0, calibrating).stream().flatMap(List::stream).toList();
-        Calibration calibration = Calibration.fit(seen, nominal);
-        GroupTime calibrated = calibration.apply(nominal);
-        List<Double> errors = new ArrayList<>();
-        for (int i = 0; i < groups.size(); i++) {
-            ObjectNode row = row(name, groups.get(i), measured.get(i), nominal, calibrated);
-            row.put("held_out", i >= calibrating);
-            results.add(row, on);
-            if (i >= calibrating) {
-                errors.add(Math.abs(row.get("error").asDouble()));
+        for (ObjectNode row : rows(measured, on.time(model, activations))) {
+            results.add(JsonNodeFactory.instance.objectNode().put("model", name).setAll(row), on);
+        }
+    }
+
+    private void warmUp(ModelConfig model, DecoderWeights weights, Kernels kernels) {
+        long start = System.nanoTime();
+        for (int seed = -1; System.nanoTime() - start < 1e9 * firstSeconds; seed--) {
+            RandomGroup.of(model, seed, adapters, tokens).measure(weights, kernels, activations, warmUp, 0);
+        }
+    }
+
+    private record MeasuredGroup(RandomGroup group, List<MeasuredIteration> iterations) {
+
+        double median(ToDoubleFunction<MeasuredIteration> value) {
+            return Quantiles.median()
+                    .compute(iterations.stream().mapToDouble(value).toArray());
+        }
+
+        double seconds(GroupTime time) {
+            return median(one -> time.seconds(one.work(), one.degree()));
+        }
+
+        double seconds() {
+            return median(MeasuredIteration::seconds);
+        }
+
+        double error(GroupTime time) {
+            return seconds(time) / seconds() - 1;
+        }
+    }
+
+    private List<ObjectNode> rows(List<MeasuredGroup> measured, PartedTime nominal) {
+        List<Calibration> calibrations = measured.stream()
+                .map(one -> Calibration.fit(one.iterations(), nominal))
+                .toList();
+        List<ObjectNode> rows = new ArrayList<>();
+        List<Double> alone = new ArrayList<>();
+        List<Double> byOne = new ArrayList<>();
+        List<Double> byAll = new ArrayList<>();
+        for (int i = 0; i < measured.size(); i++) {
+            MeasuredGroup group = measured.get(i);
+            ObjectNode row = row(group, nominal, calibrations.get(i));
+            ArrayNode errors = row.putArray("errors");
+            for (int j = 0; j < measured.size(); j++) {
+                double error = group.error(calibrations.get(j).apply(nominal));
+                errors.add(rounded(error));
+                if (i != j) {
+                    byOne.add(Math.abs(error));
+                }
             }
+            double joint = group.error(byOthers(measured, group, nominal).apply(nominal));
+            row.put("joint_error", rounded(joint));
+            byAll.add(Math.abs(joint));
+            alone.add(Math.abs(group.error(nominal)));
+            rows.add(row);
         }
-        results.add(summary(name, calibration, errors), on);
+        ObjectNode summary = JsonNodeFactory.instance.objectNode();
+        summary.put("kind", "summary");
+        summary.put("groups", measured.size());
+        summary.set("nominal", summary(alone));
+        summary.set("by_one_group", summary(byOne));
+        summary.set("by_all_others", summary(byAll));
+        rows.add(summary);
+        return rows;
     }
 
-    private static ObjectNode row(
-            String model,
-            RandomGroup group,
-            List<MeasuredIteration> measured,
-            PartedTime nominal,
-            GroupTime calibrated) {
+    private static Calibration byOthers(List<MeasuredGroup> measured, MeasuredGroup group, PartedTime nominal) {
+        return Calibration.fit(
+                measured.stream()
+                        .filter(other -> other != group)
+                        .flatMap(other -> other.iterations().stream())
+                        .toList(),
+                nominal);
+    }
+
+    private static ObjectNode summary(List<Double> errors) {
+        ObjectNode summary = JsonNodeFactory.instance.objectNode();
+        summary.put("predictions", errors.size());
+        summary.put(
+                "within_ten_per_cent",
+                errors.stream().filter(error -> error <= 0.1).count());
+        summary.put("median_error", rounded(Quantiles.median().compute(errors)));
+        summary.put("worst_error", rounded(Collections.max(errors)));
+        return summary;
+    }
+
+    private static ObjectNode row(MeasuredGroup measured, PartedTime nominal, Calibration calibration) {
         ObjectNode row = JsonNodeFactory.instance.objectNode();
-        row.put("model", model);
         row.put("kind", "group");
-        row.put("adapters", group.configs().size());
-        row.put("seq", group.tokens());
-        row.put("measured_ms", rounded(1e3 * median(measured, MeasuredIteration::seconds)));
-        row.put("predicted_ms", rounded(1e3 * median(measured, one -> calibrated.seconds(one.work(), 1))));
-        row.put("nominal_ms", rounded(1e3 * median(measured, one -> nominal.seconds(one.work(), 1))));
-        row.put(
-                "error",
-                rounded(median(measured, one -> calibrated.seconds(one.work(), 1))
-                                / median(measured, MeasuredIteration::seconds)
-                        - 1));
-        ArrayNode work = row.putArray("work");
-        GroupWork sum = measured.stream().map(MeasuredIteration::work).reduce(GroupWork.NONE, GroupWork::plus);
-        for (double amount : sum.times(1.0 / measured.size()).toArray()) {
-            work.add(amount);
-        }
-        ArrayNode all = row.putArray("iterations_ms");
-        measured.forEach(one -> all.add(rounded(1e3 * one.seconds())));
-        return row;
-    }
-
-    private ObjectNode summary(String model, Calibration calibration, List<Double> errors) {
-        ObjectNode row = JsonNodeFactory.instance.objectNode();
-        row.put("model", model);
-        row.put("kind", "summary");
-        row.put("calibrating_groups", calibrating);
-        row.put("calibrating_iterations", calibration.rows());
-        row.put("held_out_groups", errors.size());
-        row.put("median_error", rounded(Quantiles.median().compute(errors)));
-        row.put(
-                "worst_error",
-                rounded(errors.stream().mapToDouble(error -> error).max().orElseThrow()));
+        row.put("adapters", measured.group().configs().size());
+        row.put("seq", measured.group().tokens());
+        row.put("measured_ms", rounded(1e3 * measured.seconds()));
+        row.put("nominal_ms", rounded(1e3 * measured.seconds(nominal)));
+        row.put("nominal_error", rounded(measured.error(nominal)));
         ArrayNode factors = row.putArray("factors");
-        calibration.factors().forEach(factors::add);
+        calibration.factors().forEach(factor -> factors.add(rounded(factor)));
         row.put("fixed_ms", rounded(1e3 * calibration.fixedSeconds()));
+        ArrayNode all = row.putArray("iterations_ms");
+        measured.iterations().forEach(one -> all.add(rounded(1e3 * one.seconds())));
+        ArrayNode work = row.putArray("work");
+        for (MeasuredIteration one : measured.iterations()) {
+            ArrayNode amounts = work.addArray();
+            Arrays.stream(one.work().toArray()).mapToLong(Math::round).forEach(amounts::add);
+        }
         return row;
-    }
-
-    private static double median(List<MeasuredIteration> iterations, ToDoubleFunction<MeasuredIteration> value) {
-        return Quantiles.median().compute(iterations.stream().mapToDouble(value).toArray());
     }
 
     private static double rounded(double value) {

@@ -68,9 +68,13 @@ record RandomGroup(ModelConfig model, List<LoraConfig> configs, int tokens, long
         return tokens + tokens / 2;
     }
 
-    /** Runs iterations, of which the first ones only warm up. */
+    /**
+     * Runs iterations, of which the first ones only warm up: those of an adapter alone until each sample has been seen twice, as
+     * its passes come again.
+     */
     List<MeasuredIteration> measure(
-            DecoderWeights weights, Kernels kernels, ActivationPolicy policy, int warmUp, int iterations) {
+            DecoderWeights weights, Kernels kernels, ActivationPolicy policy, int first, int iterations) {
+        int warmUp = configs.size() == 1 ? Math.max(first, 2 * SAMPLES) : first;
         PackedTrainer trainer = new PackedTrainer(model, weights, kernels, policy);
         List<Training> members = members(kernels);
         members.forEach(trainer::join);

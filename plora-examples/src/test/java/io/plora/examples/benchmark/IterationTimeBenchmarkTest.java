@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.plora.cost.IterationParts;
 import io.plora.examples.CommandLines;
 import io.plora.examples.ExampleFiles;
 import java.io.IOException;
@@ -18,7 +19,7 @@ class IterationTimeBenchmarkTest {
     private Path folder;
 
     @Test
-    void addsARowForEachGroupAndASummaryOfThoseNotSeen() throws IOException {
+    void eachGroupIsPredictedByEachOtherAndByAllOthers() throws IOException {
         Path results = folder.resolve("calibration.jsonl");
         int status = CommandLines.run(
                 new IterationTimeBenchmark(),
@@ -29,31 +30,35 @@ class IterationTimeBenchmarkTest {
                 "--adapters",
                 "3",
                 "--tokens",
-                "128",
-                "--calibrating",
-                "2",
-                "--held-out",
-                "2",
+                "64",
+                "--groups",
+                "3",
                 "--iterations",
                 "2",
                 "--warm-up",
                 "1",
+                "--first-seconds",
+                "0",
                 "--results",
                 results.toString());
 
         assertThat(status).isZero();
         List<String> rows = Files.readAllLines(results);
-        assertThat(rows).hasSize(5);
-        JsonNode group = new ObjectMapper().readTree(rows.get(3));
-        assertThat(group.get("held_out").asBoolean()).isTrue();
-        assertThat(group.get("work").size()).isEqualTo(7);
-        for (String name : List.of("measured_ms", "predicted_ms", "nominal_ms", "adapters", "seq")) {
+        assertThat(rows).hasSize(4);
+        JsonNode group = new ObjectMapper().readTree(rows.get(2));
+        assertThat(group.get("errors").size()).isEqualTo(3);
+        assertThat(group.get("factors").size()).isEqualTo(IterationParts.names().size());
+        assertThat(group.get("work").size()).isEqualTo(2);
+        assertThat(group.get("work").get(1).size()).isEqualTo(7);
+        for (String name : List.of("measured_ms", "nominal_ms", "adapters", "seq")) {
             assertThat(group.get(name).asDouble()).as(name).isPositive();
         }
-        JsonNode summary = new ObjectMapper().readTree(rows.get(4));
-        assertThat(summary.get("calibrating_iterations").asInt()).isEqualTo(4);
-        assertThat(summary.get("held_out_groups").asInt()).isEqualTo(2);
-        assertThat(summary.get("worst_error").asDouble())
-                .isGreaterThanOrEqualTo(summary.get("median_error").asDouble());
+        JsonNode summary = new ObjectMapper().readTree(rows.get(3));
+        assertThat(summary.get("nominal").get("predictions").asInt()).isEqualTo(3);
+        assertThat(summary.get("by_one_group").get("predictions").asInt()).isEqualTo(6);
+        assertThat(summary.get("by_all_others").get("predictions").asInt()).isEqualTo(3);
+        assertThat(summary.get("by_one_group").get("worst_error").asDouble())
+                .isGreaterThanOrEqualTo(
+                        summary.get("by_one_group").get("median_error").asDouble());
     }
 }
