@@ -428,25 +428,16 @@ final class Plora {
             @Cast("const void*") long bias,
             @Cast("void*") long stream);
 
-    @Name("plora_lora_gradient_b")
-    static native int loraGradientB(
-            LoraPlan plan,
-            @Cast("const plora_tile*") long tiles,
-            @Cast("const plora_term*") long terms,
-            @Cast("const void*") long lowRank,
-            @Cast("const void*") long dY,
-            @Cast("void*") long workspace,
-            @Cast("void*") long stream);
-
-    @Name("plora_lora_gradient_ax")
-    static native int loraGradientAx(
+    @Name("plora_lora_backward")
+    static native int loraBackward(
             LoraPlan plan,
             @Cast("const plora_tile*") long tiles,
             @Cast("const plora_term*") long terms,
             @Cast("const int64_t*") long dropoutKeys,
             @Cast("const void*") long x,
+            @Cast("const void*") long lowRank,
+            @Cast("const void*") long dY,
             @Cast("void*") long dX,
-            int accumulate,
             @Cast("void*") long workspace,
             @Cast("void*") long stream);
 
