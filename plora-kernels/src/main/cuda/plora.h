@@ -76,6 +76,9 @@ int plora_event_create(void **event);
 /* The event takes place when all that the stream holds is done. */
 int plora_event_record(void *event, void *stream);
 
+/* Waits until the event has taken place; on any thread. */
+int plora_event_wait(void *event);
+
 /* Time between two events; waits for the second. */
 int plora_event_elapsed(void *start, void *end, float *milliseconds);
 
@@ -408,16 +411,20 @@ int plora_optimizer_plan(
 int plora_copy_parameters(const plora_matrix *matrices, const plora_span *spans, int32_t span_count, void *stream);
 
 /*
- * One step of each active adapter, clipped by the norm of all its gradients. An adapter whose norm is not finite is left as it
- * was. Three launches.
+ * The norm of all gradients of each active adapter, and what plora_optimize multiplies them by. Two launches.
  *
- * matrices, spans, adapter_spans, steps: on the device; norms: f64 (adapters), the norms before clipping, 0 where not active
- * zero_gradients: whether gradients of active adapters are zeroed after the step
+ * matrices, spans, adapter_spans, steps: on the device; norms: f64 (adapters), before clipping, 0 where not active
  * workspace: f64 (span_count + adapters)
  */
-int plora_optimize(
+int plora_gradient_norms(
     const plora_matrix *matrices, const plora_span *spans, int32_t span_count, const int32_t *adapter_spans, int32_t adapters,
-    const plora_step *steps, int32_t zero_gradients, double *norms, void *workspace, void *stream);
+    const plora_step *steps, double *norms, void *workspace, void *stream);
+
+/* One step of each active adapter, after plora_gradient_norms with the same arguments. An adapter whose norm is not finite is left
+ * as it was. One launch. */
+int plora_optimize(
+    const plora_matrix *matrices, const plora_span *spans, int32_t span_count, const plora_step *steps, const void *workspace,
+    void *stream);
 
 #pragma GCC visibility pop
 
