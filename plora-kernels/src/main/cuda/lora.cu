@@ -265,6 +265,13 @@ __device__ void gradient_load_s(const bf16 *low_rank, const plora_tile &t, bf16 
     });
 }
 
+// Fetches what the first step reads of X, which the forward pass left, while others are at work.
+__device__ void gradient_a_prefetch(const LoraArguments &g, const plora_tile &t) {
+    constexpr int LINE = 64;  // elements
+    int row = (int)threadIdx.x / (GRADIENT_A_COLUMNS / LINE), column = (int)threadIdx.x % (GRADIENT_A_COLUMNS / LINE) * LINE;
+    if (row < min(t.rows, ROWS) && column < t.columns) prefetch(g.x + (int64_t)(t.row + row) * g.inputs + t.column + column);
+}
+
 template <int M>
 struct GradientA {
     static constexpr int WARPS_M = M / 16;                                      // warps along the ranks, 16 each
@@ -330,6 +337,7 @@ __device__ void gradient_a_tile(const LoraArguments &g, const plora_tile &t) {
     GradientA<M> gradient;
     gradient.find_gradients(g, t, terms);
     gradient.clear();
+    gradient_a_prefetch(g, t);
     wait_for_previous();
     RowsFirst<GRADIENT_A_COLUMNS> ahead, now;
     int loaded = 0;
@@ -577,6 +585,7 @@ __device__ void gradient_b_alone(const LoraArguments &g, const plora_tile &t) {
         ahead.advance(t);
         loaded++;
     };
+    if ((int)threadIdx.x < min(t.rows, ROWS)) prefetch(g.low_rank + t.low_rank + t.rank + (int)threadIdx.x * t.stride);
     wait_for_previous();
     for (int stage = 0; stage < STAGES - 1; stage++) load();
     for (int step = 0; now.column < t.columns; step++) {
