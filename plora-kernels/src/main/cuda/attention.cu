@@ -219,8 +219,14 @@ __global__ void __launch_bounds__(THREADS)
 
 // ---- backward ----
 
-// (T, heads): products of each row's output with its gradient. One block a row.
-__global__ void __launch_bounds__(THREADS) output_products_kernel(const bf16 *y, const bf16 *dy, float *products, int heads, int size) {
+// (T, heads): products of each row's output with its gradient. One block a row, which also fetches what the next launch reads of
+// the forward pass.
+__global__ void __launch_bounds__(THREADS)
+    output_products_kernel(plora_heads shape, const bf16 *qkv, const bf16 *y, const bf16 *dy, float *products) {
+    constexpr int LINE = 64;  // elements
+    int heads = shape.heads, size = shape.head_size, width = (heads + 2 * shape.kv_heads) * size;
+    for (int i = threadIdx.x * LINE; i < width; i += THREADS * LINE) prefetch(qkv + (int64_t)blockIdx.x * width + i);
+    for (int i = threadIdx.x * LINE; i < heads * size; i += THREADS * LINE) prefetch(y + (int64_t)blockIdx.x * heads * size + i);
     wait_for_previous();
     int lane = threadIdx.x % 32;
     for (int head = threadIdx.x / 32; head < heads; head += THREADS / 32) {
@@ -503,8 +509,8 @@ int plora_attention_backward(
     const float *log_sum, const void *dy, void *d_qkv, void *workspace, void *stream) {
     PLORA_TRY(check(*heads));
     float *products = (float *)workspace, *partials = (float *)((char *)workspace + products_bytes(*heads, rows));
-    PLORA_TRY(launch(output_products_kernel, rows, THREADS, 0, stream, (const bf16 *)y, (const bf16 *)dy, products,
-                     heads->heads, heads->head_size));
+    PLORA_TRY(launch(output_products_kernel, rows, THREADS, 0, stream, *heads, (const bf16 *)qkv, (const bf16 *)y,
+                     (const bf16 *)dy, products));
     auto run = heads->head_size == 32 ? backward<32> : heads->head_size == 64 ? backward<64> : heads->head_size == 96 ? backward<96> : backward<128>;
     return run({*heads, tiles, count, pieces_of(*heads, count), (const bf16 *)qkv, log_sum, products, (const bf16 *)dy,
                 (bf16 *)d_qkv, partials}, stream);

@@ -128,6 +128,19 @@ __device__ inline void copy_box_to(void *shared, const CUtensorMap *map, uint64_
         : "memory");
 }
 
+// Four values of another block of the cluster, from the place that `from` is in this block.
+__device__ inline float4 read_from(const float *from, uint32_t rank) {
+    float4 v;
+    asm volatile(
+        "{\n.reg .b32 remote;\n"
+        "mapa.shared::cluster.u32 remote, %4, %5;\n"
+        "ld.shared::cluster.v4.f32 {%0, %1, %2, %3}, [remote];\n}"
+        : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w)
+        : "r"(shared_address(from)), "r"(rank)
+        : "memory");
+    return v;
+}
+
 // Shows what this thread wrote to shared memory to products and copies.
 __device__ inline void show_shared() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 

@@ -6,12 +6,15 @@
 //           dS = scale dY B              (the gradient of S without its scale, which has both A and X behind it)
 //           dX = mask(dS A)              gradient x, and in the same launch
 //           dA += dS^T drop(X)           gradient a
+// Of few rows on Hopper GPUs, S and dS are made by clusters (lora_cluster.cu), and gradient b goes with the other gradients.
 // (PLoRA, appendix C.) The cost is memory traffic, so each kernel streams its large operand through shared memory once,
 // several steps ahead. Operands and S are bf16, sums f32; S and dS are rounded to bf16 once, when complete. Where a sum is
 // cut into pieces, each has its own place in the workspace and the pieces are added in order; an element of a gradient gets
 // its sums from one thread (on sm_90 by reductions in L2, which nobody waits for): the same bits every time. Rows outside a
 // segment are zeros in shared memory, so nothing passes from one adapter to another.
 #include "lora.h"
+
+#include <algorithm>
 
 #include "lora.cuh"
 
@@ -252,13 +255,21 @@ __device__ void gradient_a_load_x(const LoraArguments &g, const plora_tile &t, b
     });
 }
 
+// 64 rows of S or dS.
 template <int M>
-__device__ void gradient_a_load_s(const LoraArguments &g, const plora_tile &t, bf16 *s_tile, int row0) {
+__device__ void gradient_load_s(const bf16 *low_rank, const plora_tile &t, bf16 *s_tile, int row0) {
     int rows = t.rows - row0;
-    const bf16 *s = g.low_rank_gradient + t.low_rank + t.rank + (int64_t)row0 * t.stride;
+    const bf16 *s = low_rank + t.low_rank + t.rank + (int64_t)row0 * t.stride;
     copy_tile_async<ROWS, M, THREADS>(s_tile, s, t.stride, [&](int row, int chunk) {
         return row < rows && chunk * CHUNK < t.ranks ? 16 : 0;
     });
+}
+
+// Fetches what the first step reads of X, which the forward pass left, while others are at work.
+__device__ void gradient_a_prefetch(const LoraArguments &g, const plora_tile &t) {
+    constexpr int LINE = 64;  // elements
+    int row = (int)threadIdx.x / (GRADIENT_A_COLUMNS / LINE), column = (int)threadIdx.x % (GRADIENT_A_COLUMNS / LINE) * LINE;
+    if (row < min(t.rows, ROWS) && column < t.columns) prefetch(g.x + (int64_t)(t.row + row) * g.inputs + t.column + column);
 }
 
 template <int M>
@@ -326,15 +337,16 @@ __device__ void gradient_a_tile(const LoraArguments &g, const plora_tile &t) {
     GradientA<M> gradient;
     gradient.find_gradients(g, t, terms);
     gradient.clear();
+    gradient_a_prefetch(g, t);
     wait_for_previous();
-    GradientAStep ahead = {0, 0}, now = {0, 0};
+    RowsFirst<GRADIENT_A_COLUMNS> ahead, now;
     int loaded = 0;
     auto load = [&] {
         bf16 *stage = stages + loaded % STAGES * STAGE;
         if (ahead.column < t.columns) {
             gradient_a_load_x(g, t, stage, ahead.row, ahead.column);
             // rows that fit one step stay in each stage once they are there
-            if (t.rows > ROWS || loaded < STAGES) gradient_a_load_s<M>(g, t, stage + X, ahead.row);
+            if (t.rows > ROWS || loaded < STAGES) gradient_load_s<M>(g.low_rank_gradient, t, stage + X, ahead.row);
         }
         copy_commit();
         ahead.advance(t);
@@ -362,25 +374,6 @@ __device__ void gradient_a_tile(const LoraArguments &g, const plora_tile &t) {
         }
     }
     copy_wait<0>();
-}
-
-// The first blocks take gradient a, the others gradient x: one reads while the other writes.
-template <int K, bool MASKED>
-__global__ void __launch_bounds__(THREADS, MASKED ? 2 : 3) gradient_ax_kernel(LoraArguments g, int a_first, int a_count, int x_first) {
-    int block = (int)blockIdx.x;
-    if (block >= a_count) {
-        const plora_tile t = g.tiles[x_first + block - a_count];
-        expand_tile<K, true, MASKED>(g, t);
-        return;
-    }
-    const plora_tile t = g.tiles[a_first + block];
-    if (t.ranks <= 16) {
-        gradient_a_tile<16>(g, t);
-    } else if (t.ranks <= 32) {
-        gradient_a_tile<32>(g, t);
-    } else {
-        gradient_a_tile<64>(g, t);
-    }
 }
 
 // ---- gradient b: dB and dS from one pass over dY ----
@@ -490,13 +483,8 @@ struct GradientS {
                 for (int n = 0; n < BLOCKS; n++) {
                     int column = n0() + n * 8 + fragment_column();
                     if (row < t.rows && column < t.ranks) {
-                        float low = sums[slab][n][half * 2] * scale, high = sums[slab][n][half * 2 + 1] * scale;
-                        if (t.partial < 0) {
-                            int64_t at = t.low_rank + (int64_t)row * t.stride + t.rank + column;
-                            *(uint32_t *)(g.low_rank_gradient + at) = pack(low, high);
-                        } else {
-                            *(float2 *)(g.partials + t.partial + (int64_t)row * t.ranks + column) = {low, high};
-                        }
+                        const float *pair = sums[slab][n] + half * 2;
+                        put_low_rank_gradient(g, t, row, column, pair[0] * scale, pair[1] * scale);
                     }
                 }
             }
@@ -578,6 +566,85 @@ __global__ void __launch_bounds__(THREADS, WIDE ? 2 : 3) gradient_b_kernel(LoraA
     }
 }
 
+// dB where dS is made elsewhere: sums over all rows of a segment.
+template <int N>
+__device__ void gradient_b_alone(const LoraArguments &g, const plora_tile &t) {
+    constexpr int DY = ROWS * GRADIENT_B_COLUMNS, STAGE = DY + ROWS * N, STAGES = GRADIENT_B_STAGES;
+    bf16 *stages = (bf16 *)shared_memory();
+    const plora_term &term = adapter_terms(g, t)[t.part];
+    RowsFirst<GRADIENT_B_COLUMNS> ahead, now;
+    GradientB<N> gradient = {};
+    int loaded = 0;
+    auto load = [&] {
+        bf16 *stage = stages + loaded % STAGES * STAGE;
+        if (ahead.column < t.columns) {
+            gradient_b_load_dy<ROWS>(g, t, stage, ahead.row, t.column + ahead.column);
+            if (t.rows > ROWS || loaded < STAGES) gradient_load_s<N>(g.low_rank, t, stage + DY, ahead.row);
+        }
+        copy_commit();
+        ahead.advance(t);
+        loaded++;
+    };
+    if ((int)threadIdx.x < min(t.rows, ROWS)) prefetch(g.low_rank + t.low_rank + t.rank + (int)threadIdx.x * t.stride);
+    wait_for_previous();
+    for (int stage = 0; stage < STAGES - 1; stage++) load();
+    for (int step = 0; now.column < t.columns; step++) {
+        bf16 *stage = stages + step % STAGES * STAGE;
+        copy_wait<STAGES - 2>();
+        __syncthreads();
+        load();
+        gradient.template add<ROWS>(stage, stage + DY, t.rows - now.row);
+        int column = t.column + now.column;
+        now.advance(t);
+        if (now.row == 0) {
+            if (t.overwrite) {
+                gradient.template store<true>(t, term, column);
+            } else {
+                gradient.template store<false>(t, term, column);
+            }
+            gradient = {};
+        }
+    }
+    copy_wait<0>();
+}
+
+// ---- gradients a and x, and b where it has no launch of its own ----
+
+// Lists of tiles, taken by blocks one after the other; gradient x takes the rest.
+struct GradientLists {
+    int a_first, a_count;
+    int b_first, b_count;
+    int x_first;
+};
+
+// One gradient reads while the other writes.
+template <int K, bool MASKED>
+__global__ void __launch_bounds__(THREADS, MASKED ? 2 : 3) gradient_kernel(LoraArguments g, GradientLists lists) {
+    int block = (int)blockIdx.x;
+    if (block < lists.a_count) {
+        const plora_tile t = g.tiles[lists.a_first + block];
+        if (t.ranks <= 16) {
+            gradient_a_tile<16>(g, t);
+        } else if (t.ranks <= 32) {
+            gradient_a_tile<32>(g, t);
+        } else {
+            gradient_a_tile<64>(g, t);
+        }
+    } else if (block < lists.a_count + lists.b_count) {
+        const plora_tile t = g.tiles[lists.b_first + block - lists.a_count];
+        if (t.ranks <= 16) {
+            gradient_b_alone<16>(g, t);
+        } else if (t.ranks <= 32) {
+            gradient_b_alone<32>(g, t);
+        } else {
+            gradient_b_alone<64>(g, t);
+        }
+    } else {
+        const plora_tile t = g.tiles[lists.x_first + block - lists.a_count - lists.b_count];
+        expand_tile<K, true, MASKED>(g, t);
+    }
+}
+
 // ---- launches ----
 
 int expand_shared(int k) {
@@ -588,19 +655,20 @@ int step_ranks(const plora_lora_plan *plan) { return plan->largest_rank <= 16 ? 
 
 // x_list: of the tiles of gradient x
 template <int K>
-int launch_gradient_ax(const plora_lora_plan *plan, const LoraArguments &g, bool with_a, int x_list, void *stream) {
-    int a = with_a ? plan->count[PLORA_GRADIENT_A] : 0;
+int launch_gradients(const plora_lora_plan *plan, const LoraArguments &g, GradientLists lists, int x_list, void *stream) {
     int x = g.out == nullptr ? 0 : plan->count[x_list];
-    int a_shared = a == 0 ? 0 : GRADIENT_A_STAGES * ROWS * (GRADIENT_A_COLUMNS + plan->gradient_a_ranks) * 2;
-    int shared = x == 0 || a_shared > expand_shared(K) ? a_shared : expand_shared(K);
-    auto kernel = plan->drops && g.keys != nullptr ? gradient_ax_kernel<K, true> : gradient_ax_kernel<K, false>;
-    return launch(kernel, a + x, THREADS, shared, stream, g, plan->first[PLORA_GRADIENT_A], a, plan->first[x_list]);
+    lists.x_first = plan->first[x_list];
+    int a_shared = lists.a_count == 0 ? 0 : GRADIENT_A_STAGES * ROWS * (GRADIENT_A_COLUMNS + plan->gradient_a_ranks) * 2;
+    int b_shared = lists.b_count == 0 ? 0 : GRADIENT_B_STAGES * ROWS * (GRADIENT_B_COLUMNS + plan->gradient_b_ranks) * 2;
+    int shared = std::max({a_shared, b_shared, x == 0 ? 0 : expand_shared(K)});
+    auto kernel = plan->drops && g.keys != nullptr ? gradient_kernel<K, true> : gradient_kernel<K, false>;
+    return launch(kernel, lists.a_count + lists.b_count + x, THREADS, shared, stream, g, lists);
 }
 
-int launch_gradient_ax(const plora_lora_plan *plan, const LoraArguments &g, bool with_a, int x_list, void *stream) {
+int launch_gradients(const plora_lora_plan *plan, const LoraArguments &g, const GradientLists &lists, int x_list, void *stream) {
     int k = step_ranks(plan);
-    auto launch_ax = k == 16 ? launch_gradient_ax<16> : k == 32 ? launch_gradient_ax<32> : launch_gradient_ax<64>;
-    return launch_ax(plan, g, with_a, x_list, stream);
+    auto launch_of = k == 16 ? launch_gradients<16> : k == 32 ? launch_gradients<32> : launch_gradients<64>;
+    return launch_of(plan, g, lists, x_list, stream);
 }
 
 int launch_expand(const plora_lora_plan *plan, const LoraArguments &g, int list, void *stream) {
@@ -618,6 +686,16 @@ int launch_gradient_b(const plora_lora_plan *plan, const LoraArguments &g, void 
 }
 
 }  // namespace
+
+int gradient_b(
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *low_rank, const void *dy,
+    void *workspace, void *stream) {
+    LoraArguments g = lora_arguments(plan, tiles + plan->first[PLORA_GRADIENT_B], terms, nullptr, workspace);
+    g.low_rank = (bf16 *)low_rank;
+    g.dy = (const bf16 *)dy;
+    PLORA_TRY(launch_gradient_b(plan, g, stream));
+    return launch_reduce(plan, tiles, PLORA_GRADIENT_REDUCE, g.partials, g.low_rank_gradient, stream);
+}
 
 #ifndef PLORA_EMULATE
 
@@ -639,7 +717,7 @@ int gradient_a_behind(
     g.add = g.out;
     g.behind = plan->rows > 0;
     PLORA_TRY(launch_gradient_a_hopper(plan, g, stream));
-    return launch_gradient_ax(plan, g, false, PLORA_MIXED_GRADIENT_X, stream);
+    return launch_gradients(plan, g, {}, PLORA_MIXED_GRADIENT_X, stream);
 }
 
 #endif
@@ -659,22 +737,21 @@ int plora_lora_expand(
     return launch_expand(plan, g, PLORA_EXPAND, stream);
 }
 
-int plora_lora_gradient_b(
-    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *low_rank, const void *dy,
-    void *workspace, void *stream) {
-    LoraArguments g = lora_arguments(plan, tiles + plan->first[PLORA_GRADIENT_B], terms, nullptr, workspace);
-    g.low_rank = (bf16 *)low_rank;
-    g.dy = (const bf16 *)dy;
-    PLORA_TRY(launch_gradient_b(plan, g, stream));
-    return launch_reduce(plan, tiles, PLORA_GRADIENT_REDUCE, g.partials, g.low_rank_gradient, stream);
-}
-
-int plora_lora_gradient_ax(
+int plora_lora_backward(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
-    void *dx, int32_t accumulate, void *workspace, void *stream) {
+    const void *low_rank, const void *dy, void *dx, void *workspace, void *stream) {
     LoraArguments g = lora_arguments(plan, tiles, terms, dropout_keys, workspace);
     g.x = (const bf16 *)x;
+    g.low_rank = (bf16 *)low_rank;
+    g.dy = (const bf16 *)dy;
     g.out = (bf16 *)dx;
-    g.add = accumulate ? g.out : nullptr;
-    return launch_gradient_ax(plan, g, true, PLORA_GRADIENT_X, stream);
+    GradientLists lists = {plan->first[PLORA_GRADIENT_A], plan->count[PLORA_GRADIENT_A], 0, 0, 0};
+    if (plan->cluster_rows > 0) {
+        lists.b_first = plan->first[PLORA_GRADIENT_B];
+        lists.b_count = plan->count[PLORA_GRADIENT_B];
+        PLORA_TRY(launch_cluster_gradient(plan, g, stream));
+    } else {
+        PLORA_TRY(gradient_b(plan, tiles, terms, low_rank, dy, workspace, stream));
+    }
+    return launch_gradients(plan, g, lists, PLORA_GRADIENT_X, stream);
 }

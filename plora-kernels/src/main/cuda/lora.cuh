@@ -50,15 +50,19 @@ __device__ inline Mask mask_of(const LoraArguments &g, const plora_term *terms, 
 }
 
 // Masks the chunks that this thread copied, of a tile at (row, column).
-template <int COLUMNS, int THREAD_COUNT>
+template <int COLUMNS, int THREAD_COUNT, int TILE_ROWS = ROWS>
 __device__ void drop_tile(const LoraArguments &g, const plora_tile &t, const Mask &mask, bf16 *x_tile, int row0, int column) {
     int quad = (column + (int)threadIdx.x % (COLUMNS / CHUNK) * CHUNK) / 4;
     uint64_t first = column_key(mask.module, quad), second = column_key(mask.module, quad + 1);
-    each_chunk<ROWS, COLUMNS, THREAD_COUNT>(x_tile, [&](bf16 *at, int row, int) {
+    each_chunk<TILE_ROWS, COLUMNS, THREAD_COUNT>(x_tile, [&](bf16 *at, int row, int) {
         if (row0 + row < t.rows) {
             *(uint4 *)at = drop(*(uint4 *)at, (uint64_t)g.keys[t.row + row0 + row], first, second, mask.threshold);
         }
     });
+}
+
+__device__ inline void add(float4 &sum, const float4 &more) {
+    sum = {sum.x + more.x, sum.y + more.y, sum.z + more.z, sum.w + more.w};
 }
 
 // Ends a launch that may have started beside the one before it: not before that one.
@@ -77,18 +81,28 @@ __device__ inline void put_pair(float *to, float low, float high) {
     }
 }
 
-// One thread's place in the stream of steps: all rows of 128 columns, then of the next 128 whose turn it is.
-struct GradientAStep {
-    int row, column;
+// One thread's place in a stream of steps: all rows of some columns, then of the next ones whose turn it is.
+template <int COLUMNS>
+struct RowsFirst {
+    int row = 0, column = 0;
 
     __device__ void advance(const plora_tile &t) {
         row += ROWS;
         if (row >= t.rows) {
             row = 0;
-            column += t.turns * GRADIENT_A_COLUMNS;
+            column += t.turns * COLUMNS;
         }
     }
 };
+
+// Writes two neighbours of dS, to their place or as a partial sum.
+__device__ inline void put_low_rank_gradient(const LoraArguments &g, const plora_tile &t, int row, int column, float low, float high) {
+    if (t.partial < 0) {
+        *(uint32_t *)(g.low_rank_gradient + t.low_rank + (int64_t)row * t.stride + t.rank + column) = pack(low, high);
+    } else {
+        *(float2 *)(g.partials + t.partial + (int64_t)row * t.ranks + column) = {low, high};
+    }
+}
 
 // Gradient b: R rows of S.
 template <int R, int N>
@@ -111,19 +125,25 @@ __device__ inline void gradient_b_prefetch(const LoraArguments &g, const plora_t
     }
 }
 
+// R rows of dY.
+template <int R>
+__device__ void gradient_b_load_dy(const LoraArguments &g, const plora_tile &t, bf16 *dy_tile, int row0, int column) {
+    int rows = t.rows - row0, columns = t.column + t.columns - column;
+    const bf16 *dy = g.dy + (int64_t)(t.row + row0) * g.outputs + column;
+    copy_tile_async<R, GRADIENT_B_COLUMNS, THREADS>(dy_tile, dy, g.outputs, [&](int row, int chunk) {
+        return row < rows && chunk * CHUNK < columns ? 16 : 0;
+    });
+}
+
 // dY and B of one step.
 template <int R, int N>
 __device__ void gradient_b_load(
     const LoraArguments &g, const plora_tile &t, const plora_term &term, bf16 *dy_tile, bf16 *b_tile, int row0, int column) {
-    constexpr int C = GRADIENT_B_COLUMNS;
-    int rows = t.rows - row0, columns = t.column + t.columns - column;
-    const bf16 *dy = g.dy + (int64_t)(t.row + row0) * g.outputs + column;
-    copy_tile_async<R, C, THREADS>(dy_tile, dy, g.outputs, [&](int row, int chunk) {
-        return row < rows && chunk * CHUNK < columns ? 16 : 0;
-    });
+    int columns = t.column + t.columns - column;
+    gradient_b_load_dy<R>(g, t, dy_tile, row0, column);
     const bf16 *b = (const bf16 *)term.b + (column - t.part_column) * term.b_stride + t.part_rank;
     int ranks = term.rank - t.part_rank;
-    copy_tile_async<C, N, THREADS>(b_tile, b, term.b_stride, [&](int row, int chunk) {
+    copy_tile_async<GRADIENT_B_COLUMNS, N, THREADS>(b_tile, b, term.b_stride, [&](int row, int chunk) {
         return row < columns ? min(max(ranks - chunk * CHUNK, 0), CHUNK) * 2 : 0;
     });
 }
@@ -147,6 +167,10 @@ inline LoraArguments lora_arguments(
 // Adds up the partial sums of a list.
 int launch_reduce(
     const plora_lora_plan *plan, const plora_tile *tiles, int list, const float *partials, bf16 *low_rank, void *stream);
+
+// S and dS of few rows, on Hopper GPUs.
+int launch_cluster_shrink(const plora_lora_plan *plan, const LoraArguments &g, void *stream);
+int launch_cluster_gradient(const plora_lora_plan *plan, const LoraArguments &g, void *stream);
 
 // Kernels for Hopper GPUs.
 int launch_gradient_b_hopper(const plora_lora_plan *plan, const LoraArguments &g, void *stream);

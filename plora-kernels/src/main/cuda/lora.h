@@ -4,6 +4,11 @@
 
 namespace plora {
 
+// Gradients of all b; leaves low_rank's gradient in the workspace.
+int gradient_b(
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *low_rank, const void *dy,
+    void *workspace, void *stream);
+
 // y += low_rank b^T for the rows that plora_lora_linear leaves out.
 int expand_mixed(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *low_rank, void *y, void *stream);

@@ -75,13 +75,7 @@ __device__ void store_s(
         for (int n = 0; n < COLUMNS / 8; n++) {
             int column = column0 + n * 8 + fragment_column();
             if (row < t.rows && column < t.ranks) {
-                float low = sums[n * 4 + half * 2] * scale, high = sums[n * 4 + half * 2 + 1] * scale;
-                if (t.partial < 0) {
-                    int64_t at = t.low_rank + (int64_t)row * t.stride + t.rank + column;
-                    *(uint32_t *)(g.low_rank_gradient + at) = pack(low, high);
-                } else {
-                    *(float2 *)(g.partials + t.partial + (int64_t)row * t.ranks + column) = {low, high};
-                }
+                put_low_rank_gradient(g, t, row, column, sums[n * 4 + half * 2] * scale, sums[n * 4 + half * 2 + 1] * scale);
             }
         }
     }
@@ -215,7 +209,7 @@ __device__ void gradient_a_tile(const LoraArguments &g, const plora_tile &t) {
         gradients[half] = term == nullptr ? nullptr : term->gradient_a + (int64_t)rank * g.inputs + t.column;
     }
     if (!g.behind) wait_for_previous();
-    GradientAStep ahead = {0, 0}, now = {0, 0};
+    RowsFirst<GRADIENT_A_COLUMNS> ahead, now;
     int loaded = 0;
     auto load = [&] {
         // rows that fit one step stay in each stage once they are there

@@ -341,6 +341,24 @@ __device__ inline uint4 sum(const uint4 &l, const uint4 &r) {
     return {sum(l.x, r.x), sum(l.y, r.y), sum(l.z, r.z), sum(l.w, r.w)};
 }
 
+// Writes eight results of each of several rows, 4 apart.
+__device__ inline void write_rows(const Arguments &g, const uint4 (&results)[STORE_ROWS / 4], int row, int column) {
+    int64_t at = (int64_t)row * g.columns + column;
+    int step = 4 * g.columns, rows = g.rows - row;
+    bf16 *out = g.out + at;
+    if (g.add == nullptr) {
+#pragma unroll
+        for (int i = 0; i < STORE_ROWS / 4; i++) {
+            if (i * 4 < rows) *(uint4 *)(out + i * step) = results[i];
+        }
+    } else {
+#pragma unroll
+        for (int i = 0; i < STORE_ROWS / 4; i++) {
+            if (i * 4 < rows) *(uint4 *)(out + i * step) = sum(results[i], *(const uint4 *)(g.add + at + i * step));
+        }
+    }
+}
+
 // Writes 64 x 256 results, 64 columns at a time by way of shared memory, so that rows are written 128 bytes at once.
 __device__ void store(const Arguments &g, bf16 *staged, float (&sums)[128], int first_row, int first_column) {
     int warp = (int)threadIdx.x % WARPGROUP / 32, lane = (int)threadIdx.x % 32;
@@ -364,13 +382,10 @@ __device__ void store(const Arguments &g, bf16 *staged, float (&sums)[128], int 
         }
         __syncwarp();
         column += to_chunk * CHUNK;
+        uint4 results[STORE_ROWS / 4];
 #pragma unroll
-        for (int i = 0; i < STORE_ROWS; i += 4) {
-            uint4 result = *(const uint4 *)chunk_at<STORE_COLUMNS>(tile, to_row + i, to_chunk);
-            if (row + i >= g.rows || column >= g.columns) continue;
-            int64_t at = (int64_t)(row + i) * g.columns + column;
-            *(uint4 *)(g.out + at) = g.add != nullptr ? sum(result, *(const uint4 *)(g.add + at)) : result;
-        }
+        for (int i = 0; i < STORE_ROWS / 4; i++) results[i] = *(const uint4 *)chunk_at<STORE_COLUMNS>(tile, to_row + i * 4, to_chunk);
+        if (column < g.columns) write_rows(g, results, row, column);
     }
     __syncwarp();
 }
@@ -510,6 +525,11 @@ Arguments arguments(const plora_lora_plan *plan, const plora_tile *tiles, const 
     return g;
 }
 
+int require_fit(const plora_lora_plan *plan) {
+    PLORA_REQUIRE(plan->cluster_rows == 0, "cluster_rows (%d) must be 0: so few rows have no plan for this.", plan->cluster_rows);
+    return PLORA_OK;
+}
+
 }  // namespace
 }  // namespace plora
 
@@ -518,6 +538,7 @@ using namespace plora;
 int plora_lora_linear(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
     const void *w, void *y, const void *add, const void *bias, void *low_rank, void *workspace, void *stream) {
+    PLORA_TRY(require_fit(plan));
     Arguments g = arguments(plan, tiles, terms);
     g.low_rank = (const bf16 *)low_rank;
     g.out = (bf16 *)y;
@@ -540,8 +561,9 @@ int plora_lora_linear(
 int plora_lora_linear_backward(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *x, const void *dy, const void *w,
     void *dx, const void *low_rank, void *workspace, void *stream) {
+    PLORA_TRY(require_fit(plan));
     PLORA_REQUIRE(!plan->drops, "drops (%d) must be 0: masks lie between dx and the low-rank terms.", plan->drops);
-    PLORA_TRY(plora_lora_gradient_b(plan, tiles, terms, low_rank, dy, workspace, stream));
+    PLORA_TRY(gradient_b(plan, tiles, terms, low_rank, dy, workspace, stream));
     Arguments g = arguments(plan, tiles, terms);
     g.low_rank = (const bf16 *)workspace;
     g.out = (bf16 *)dx;

@@ -1,7 +1,8 @@
 // The launch plan of packed LoRA: which block does what, computed on the host without a GPU.
 //
 // Sums over a long dimension (inputs in shrink, outputs in dS) are split so that few adapters still fill the chip; partial
-// sums go to the workspace and are added in a fixed order by a launch of their own. Tiles with the most work come first.
+// sums go to the workspace and are added in a fixed order by a launch of their own, or by clusters where there are few rows. Tiles
+// with the most work come first.
 #include "lora_plan.h"
 
 #include <algorithm>
@@ -33,6 +34,7 @@ struct Planner {
     int64_t partial_elements = 0;
     int largest_rank = 0, shrink_ranks = 0, gradient_a_ranks = 0, gradient_b_ranks = 0, gradient_b_shared = 0;
     int linear_steps = 0, linear_backward_steps = 0, linear_clusters = 0, linear_backward_clusters = 0, mixed_rows = 0;
+    int cluster_rows = 0;
 
     Planner(const plora_lora_shape &s, const plora_device &d) : shape(s), device(d) {
         for (int a = 0; a < shape.adapters; a++) {
@@ -40,6 +42,7 @@ struct Planner {
             low_rank_elements += (int64_t)rows(a) * stride(a);
             for (int p = 0; p < shape.parts; p++) largest_rank = std::max(largest_rank, rank(a, p));
         }
+        cluster_rows = choose_cluster_rows();
     }
 
     int rows(int a) const { return shape.adapter_starts[a + 1] - shape.adapter_starts[a]; }
@@ -106,7 +109,47 @@ struct Planner {
         }
     }
 
+    // Tiles of S or dS, of so many rows each.
+    int cluster_tiles_of(int height) const {
+        int count = 0;
+        for (int a = 0; a < shape.adapters; a++) count += divide_up(rows(a), height) * (int)slices(a, CLUSTER_RANKS, true).size();
+        return count;
+    }
+
+    // Rows of the tiles of S and dS that clusters make together (lora_cluster.cu), or 0: where the largest tiles would leave
+    // multiprocessors idle, and a launch takes longer to wait for than to do. Tiles are as large as they can be with work for most.
+    int choose_cluster_rows() const {
+        bool few = all_rows() <= CLUSTER_MOST_ROWS && cluster_tiles_of(ROWS) * CLUSTER_BLOCKS <= 2 * device.multiprocessors;
+        if (device.compute_capability != 90 || !few) return 0;
+        int height = ROWS;
+        while (height > CLUSTER_FEWEST_ROWS && cluster_tiles_of(height) * CLUSTER_BLOCKS * 4 < device.multiprocessors * 3) height /= 2;
+        return height;
+    }
+
+    // Of one part each; those of dS along the part's outputs.
+    void cluster_tiles(int list) {
+        for (int a = 0; a < shape.adapters; a++) {
+            for (int row = 0; row < rows(a); row += cluster_rows) {
+                for (const Slice &slice : slices(a, CLUSTER_RANKS, true)) {
+                    plora_tile t = tile(a, row, std::min(cluster_rows, rows(a) - row));
+                    t.part = slice.part;
+                    t.rank = slice.rank;
+                    t.part_rank = slice.part_rank;
+                    t.ranks = slice.ranks;
+                    t.column = t.part_column = list == PLORA_SHRINK ? 0 : shape.part_from[slice.part];
+                    t.columns = (list == PLORA_SHRINK ? shape.inputs : shape.part_to[slice.part]) - t.column;
+                    t.turns = 1;
+                    lists[list].push_back(t);
+                }
+            }
+        }
+    }
+
     void shrink() {
+        if (cluster_rows > 0) {
+            cluster_tiles(PLORA_SHRINK);
+            return;
+        }
         int64_t blocks = 0;
         for (int a = 0; a < shape.adapters; a++) {
             blocks += (int64_t)divide_up(rows(a), ROWS) * (int64_t)slices(a, SHRINK_RANKS, false).size();
@@ -280,6 +323,7 @@ struct Planner {
     }
 
     void gradient_b() {
+        if (cluster_rows > 0) cluster_tiles(PLORA_GRADIENT_S);
         for (int a = 0; a < shape.adapters; a++) {
             for (const Slice &slice : slices(a, GRADIENT_B_RANKS, true)) {
                 gradient_b_ranks = std::max(gradient_b_ranks, round_ranks(slice.ranks));
@@ -311,7 +355,7 @@ struct Planner {
         int steps = gradient_b_steps(slice);
         int64_t wanted = (gradient_b_cost(a, slice) * steps + share - 1) / share;
         int spans = divide_up(steps, divide_up(steps, (int)std::min<int64_t>(steps, std::max<int64_t>(1, wanted))));
-        if (spans > 1 && t.rows > 0) {
+        if (spans > 1 && t.rows > 0 && cluster_rows == 0) {
             t.partial = partial_elements;
             partial_elements += t.split_stride * spans;
             reduce(PLORA_GRADIENT_REDUCE, t, spans);
@@ -445,7 +489,7 @@ struct Planner {
         gradient_b();
         gradient_x();
         gradient_a();
-        linear();
+        if (cluster_rows == 0) linear();
         partial_elements = std::max(partial_elements, forward);
         sort();
     }
@@ -488,7 +532,6 @@ int plora_lora_make_plan(
         plan->tiles += plan->count[list];
     }
     plan->compute_capability = device->compute_capability;
-    plan->multiprocessors = device->multiprocessors;
     plan->rows = shape->adapter_starts[shape->adapters];
     plan->parts = shape->parts;
     plan->inputs = shape->inputs;
@@ -498,6 +541,7 @@ int plora_lora_make_plan(
     plan->gradient_a_ranks = planner.gradient_a_ranks;
     plan->gradient_b_ranks = planner.gradient_b_ranks;
     plan->gradient_b_shared = planner.gradient_b_shared;
+    plan->cluster_rows = planner.cluster_rows;
     plan->drops = std::any_of(shape->drops, shape->drops + shape->adapters * shape->parts, [](int32_t d) { return d != 0; });
     plan->linear = planner.linear_pays(shape->outputs);
     plan->linear_backward = planner.linear_pays(shape->inputs) && !plan->drops;

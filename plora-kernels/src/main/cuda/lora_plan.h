@@ -15,6 +15,12 @@ constexpr int SHRINK_STAGES = 4;
 constexpr int SHRINK_DEPTH = 64;    // inputs a step
 constexpr int SHRINK_RANKS = 128;   // most low-rank columns of a tile
 
+constexpr int CLUSTER_BLOCKS = 8;       // that make S or dS of few rows together: as many as every Hopper device can hold in a cluster
+constexpr int CLUSTER_STAGE_BYTES = 96 * 1024;
+constexpr int CLUSTER_RANKS = 64;       // most low-rank columns of a tile
+constexpr int CLUSTER_FEWEST_ROWS = 16; // of a tile
+constexpr int CLUSTER_MOST_ROWS = 256;  // of a batch
+
 constexpr int THREADS = 256;        // of every other kernel
 constexpr int EXPAND_COLUMNS = 128; // columns of a step
 constexpr int expand_stages(int depth) { return depth >= 64 ? 2 : 3; }  // steps under way, of so many ranks

@@ -137,10 +137,6 @@ __global__ void __launch_bounds__(SHRINK_THREADS, 4) shrink_kernel(LoraArguments
     end_behind(g);
 }
 
-__device__ inline void add(float4 &sum, const float4 &more) {
-    sum = {sum.x + more.x, sum.y + more.y, sum.z + more.z, sum.w + more.w};
-}
-
 // Partial sums first .. end - 1 of four neighbours, in order.
 __device__ inline float4 add_splits(const float *from, int64_t stride, int first, int end) {
     float4 sum = {0.0f, 0.0f, 0.0f, 0.0f};
@@ -191,6 +187,7 @@ int launch_shrink(
     LoraArguments g = lora_arguments(plan, tiles + plan->first[list], terms, dropout_keys, workspace);
     g.x = (const bf16 *)x;
     g.low_rank = (bf16 *)low_rank;
+    if (plan->cluster_rows > 0) return launch_cluster_shrink(plan, g, stream);
     g.behind = list == PLORA_LINEAR_SHRINK;
     int stage = (ROWS + plan->shrink_ranks) * SHRINK_DEPTH * 2;
     int shared = SHRINK_STAGES * stage + plan->shrink_ranks * (int)sizeof(ShrinkColumn);

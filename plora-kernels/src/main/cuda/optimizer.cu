@@ -1,7 +1,8 @@
 // Packed AdamW and gradient descent: all matrices of all adapters, each adapter clipped by its own gradient norm.
 //
 // Three launches: sums of squares by span, norms by adapter (in double precision, in order), the update. The update reads
-// parameters, gradients and moments once and writes them with the bf16 copies: 34 bytes a parameter, with the norm's pass.
+// parameters, gradients and moments once and writes all but the gradients, with the bf16 copies: 34 bytes a parameter, with the
+// norm's pass.
 // AdamW as PyTorch defines it (Loshchilov and Hutter 2019), beta 0.9 and 0.999, epsilon 1e-8.
 #include <math.h>
 
@@ -93,29 +94,24 @@ __global__ void __launch_bounds__(THREADS) copy_kernel(const plora_matrix *matri
 }
 
 __global__ void __launch_bounds__(THREADS) update_kernel(
-    const plora_matrix *matrices, const plora_span *spans, const plora_step *steps, const double *scales, int zero_gradients) {
+    const plora_matrix *matrices, const plora_span *spans, const plora_step *steps, const double *scales) {
     wait_for_previous();
     const plora_span span = spans[blockIdx.x];
     const plora_matrix matrix = matrices[span.matrix];
     const plora_step step = steps[matrix.adapter];
     if (!step.active) return;
     Update update = {step, matrix.is_b ? step.learning_rate_b : step.learning_rate_a, (float)scales[matrix.adapter]};
-    bool finite = update.scale == update.scale;
+    if (update.scale != update.scale) return;  // NaN
     for (int i = threadIdx.x * VECTOR; i < span.count; i += THREADS * VECTOR) {
         int64_t at = span.first + i;
-        float4 *gradients = (float4 *)(matrix.gradients + at);
-        if (finite) {
-            float4 *parameters = (float4 *)(matrix.parameters + at), *first = (float4 *)(matrix.first_moment + at),
-                   *second = (float4 *)(matrix.second_moment + at);
-            float4 p = *parameters, g = *gradients, m = *first, v = *second;
-            p = {update(p.x, g.x, m.x, v.x), update(p.y, g.y, m.y, v.y), update(p.z, g.z, m.z, v.z),
-                 update(p.w, g.w, m.w, v.w)};
-            *parameters = p;
-            *first = m;
-            *second = v;
-            copy_four(matrix, at, p);
-        }
-        if (zero_gradients) *gradients = {0.0f, 0.0f, 0.0f, 0.0f};
+        float4 *parameters = (float4 *)(matrix.parameters + at), *first = (float4 *)(matrix.first_moment + at),
+               *second = (float4 *)(matrix.second_moment + at);
+        float4 p = *parameters, g = *(const float4 *)(matrix.gradients + at), m = *first, v = *second;
+        p = {update(p.x, g.x, m.x, v.x), update(p.y, g.y, m.y, v.y), update(p.z, g.z, m.z, v.z), update(p.w, g.w, m.w, v.w)};
+        *parameters = p;
+        *first = m;
+        *second = v;
+        copy_four(matrix, at, p);
     }
 }
 
@@ -148,11 +144,17 @@ int plora_copy_parameters(const plora_matrix *matrices, const plora_span *spans,
     return launch(copy_kernel, span_count, THREADS, 0, stream, matrices, spans);
 }
 
-int plora_optimize(
+int plora_gradient_norms(
     const plora_matrix *matrices, const plora_span *spans, int32_t span_count, const int32_t *adapter_spans, int32_t adapters,
-    const plora_step *steps, int32_t zero_gradients, double *norms, void *workspace, void *stream) {
+    const plora_step *steps, double *norms, void *workspace, void *stream) {
     double *squares = (double *)workspace, *scales = squares + span_count;
     PLORA_TRY(launch(squares_kernel, span_count, THREADS, SUM_SHARED, stream, matrices, spans, steps, squares));
-    PLORA_TRY(launch(norms_kernel, adapters, 32, 32 * (int)sizeof(double), stream, squares, adapter_spans, steps, norms, scales));
-    return launch(update_kernel, span_count, THREADS, 0, stream, matrices, spans, steps, scales, zero_gradients);
+    return launch(norms_kernel, adapters, 32, 32 * (int)sizeof(double), stream, squares, adapter_spans, steps, norms, scales);
+}
+
+int plora_optimize(
+    const plora_matrix *matrices, const plora_span *spans, int32_t span_count, const plora_step *steps, const void *workspace,
+    void *stream) {
+    const double *scales = (const double *)workspace + span_count;
+    return launch(update_kernel, span_count, THREADS, 0, stream, matrices, spans, steps, scales);
 }

@@ -76,6 +76,9 @@ int plora_event_create(void **event);
 /* The event takes place when all that the stream holds is done. */
 int plora_event_record(void *event, void *stream);
 
+/* Waits until the event has taken place; on any thread. */
+int plora_event_wait(void *event);
+
 /* Time between two events; waits for the second. */
 int plora_event_elapsed(void *start, void *end, float *milliseconds);
 
@@ -172,10 +175,11 @@ typedef struct {
 } plora_tile;
 
 enum {
-    PLORA_SHRINK,            /* S = scale drop(X) A^T, split along the inputs */
+    PLORA_SHRINK,            /* S = scale drop(X) A^T, split along the inputs, or by clusters */
     PLORA_SHRINK_REDUCE,     /* adds up its partial sums */
     PLORA_EXPAND,            /* Y = S B^T */
-    PLORA_GRADIENT_B,        /* dB and dS, one pass over dY */
+    PLORA_GRADIENT_S,        /* dS by clusters, of few rows */
+    PLORA_GRADIENT_B,        /* dB and dS, one pass over dY; dB alone where dS is made by clusters */
     PLORA_GRADIENT_REDUCE,   /* adds up the partial sums of dS */
     PLORA_GRADIENT_X,        /* dX = mask(dS A) */
     PLORA_GRADIENT_A,        /* dA = dS^T drop(X) */
@@ -194,7 +198,6 @@ typedef struct {
     int32_t count[PLORA_LISTS];
     int32_t tiles;
     int32_t compute_capability; /* of the device */
-    int32_t multiprocessors;
     int32_t rows;
     int32_t parts;
     int32_t inputs;
@@ -204,6 +207,7 @@ typedef struct {
     int32_t gradient_a_ranks;  /* likewise */
     int32_t gradient_b_ranks;  /* likewise */
     int32_t gradient_b_shared; /* bytes that its blocks need */
+    int32_t cluster_rows;      /* of a tile of S and dS, where rows are so few that clusters make them, or 0 */
     int32_t drops;             /* whether any term has dropout */
     int32_t linear;            /* whether plora_lora_linear is the fastest way, by measurement */
     int32_t linear_backward;   /* whether plora_lora_linear_backward is */
@@ -212,7 +216,7 @@ typedef struct {
     int32_t linear_clusters;   /* of two blocks, that its product is launched with */
     int32_t linear_backward_clusters;
     int64_t low_rank_elements; /* bf16 elements of the buffer for S */
-    int64_t workspace_bytes;   /* for shrink, or for gradient_b and gradient_ax */
+    int64_t workspace_bytes;   /* for shrink, or for the backward */
 } plora_lora_plan;
 
 /*
@@ -224,20 +228,16 @@ int plora_lora_make_plan(
     const plora_lora_shape *shape, const plora_device *device, plora_lora_plan *plan, plora_tile *tiles, int32_t capacity);
 
 /*
- * A projection is four calls around the frozen products. In order on one stream, low-rank terms first:
+ * A projection is three calls before the frozen products, in order on one stream:
  *
- *     shrink, expand (adding to y or not), y = x w^T + y;  gradient_b, gradient_ax (not adding), dx = dy w + dx
- *
- * or with the frozen products beside what does not need them, on a second stream:
- *
- *     y = x w^T beside shrink, then expand (adding);  dx = dy w beside gradient_b, then gradient_ax (adding)
+ *     shrink, expand, y = x w^T + y;  backward, dx = dy w + dx
  *
  * tiles: the plan's, on the device; terms: (adapters, parts), on the device; dropout_keys: int64 (T), or null for no dropout
  * x: bf16 (T, inputs); y, dy: bf16 (T, outputs); dx: bf16 (T, inputs)
  * low_rank: bf16, scale drop(x) a^T of all terms, kept from shrink for the backward pass
  */
 
-/* low_rank = scale drop(x) a^T. Two launches. */
+/* low_rank = scale drop(x) a^T. Two launches, or one of few rows. */
 int plora_lora_shrink(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
     void *low_rank, void *workspace, void *stream);
@@ -247,20 +247,15 @@ int plora_lora_expand(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *low_rank, void *y,
     const void *add, const void *bias, void *stream);
 
-/* Gradients of all b, added to or overwritten as the plan says; leaves low_rank's gradient in the workspace. Two launches. */
-int plora_lora_gradient_b(
-    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *low_rank, const void *dy,
-    void *workspace, void *stream);
-
-/* Gradients of all a and, unless dx is null, dx (+)= mask(gradient of low_rank a), after gradient_b with the same workspace.
- * One launch. */
-int plora_lora_gradient_ax(
+/* Gradients of all a and b, added to or overwritten as the plan says, and, unless dx is null, dx = mask(gradient of low_rank a).
+ * Three launches, or two of few rows. */
+int plora_lora_backward(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
-    void *dx, int32_t accumulate, void *workspace, void *stream);
+    const void *low_rank, const void *dy, void *dx, void *workspace, void *stream);
 
 /*
  * All of a projection with the frozen products in the kernels, on devices of compute capability 9.0. The plan tells where that is
- * faster than the calls above. w: bf16 (outputs, inputs)
+ * faster than the calls above; those of few rows have no plan for it. w: bf16 (outputs, inputs)
  */
 
 /* y = add + x w^T + bias + low_rank b^T, low_rank = scale drop(x) a^T. Three launches, and one where several adapters share blocks
@@ -411,16 +406,20 @@ int plora_optimizer_plan(
 int plora_copy_parameters(const plora_matrix *matrices, const plora_span *spans, int32_t span_count, void *stream);
 
 /*
- * One step of each active adapter, clipped by the norm of all its gradients. An adapter whose norm is not finite is left as it
- * was. Three launches.
+ * The norm of all gradients of each active adapter, and what plora_optimize multiplies them by. Two launches.
  *
- * matrices, spans, adapter_spans, steps: on the device; norms: f64 (adapters), the norms before clipping, 0 where not active
- * zero_gradients: whether gradients of active adapters are zeroed after the step
+ * matrices, spans, adapter_spans, steps: on the device; norms: f64 (adapters), before clipping, 0 where not active
  * workspace: f64 (span_count + adapters)
  */
-int plora_optimize(
+int plora_gradient_norms(
     const plora_matrix *matrices, const plora_span *spans, int32_t span_count, const int32_t *adapter_spans, int32_t adapters,
-    const plora_step *steps, int32_t zero_gradients, double *norms, void *workspace, void *stream);
+    const plora_step *steps, double *norms, void *workspace, void *stream);
+
+/* One step of each active adapter, after plora_gradient_norms with the same arguments. An adapter whose norm is not finite is left
+ * as it was. One launch. */
+int plora_optimize(
+    const plora_matrix *matrices, const plora_span *spans, int32_t span_count, const plora_step *steps, const void *workspace,
+    void *stream);
 
 #pragma GCC visibility pop
 

@@ -121,11 +121,12 @@ __global__ void __launch_bounds__(THREADS) swiglu_kernel(const bf16 *gate_up, bf
 
 __global__ void __launch_bounds__(THREADS)
     swiglu_backward_kernel(const bf16 *gate_up, const bf16 *dy, bf16 *d_gate_up, int64_t chunks, int features) {
-    wait_for_previous();
     int64_t i = (int64_t)blockIdx.x * THREADS + threadIdx.x;
-    if (i >= chunks) return;
     int in_row = features / CHUNK;
     int64_t at = i / in_row * 2 * features + i % in_row * CHUNK;
+    if (i < chunks && threadIdx.x % 8 == 0) prefetch(gate_up + at), prefetch(gate_up + at + features);  // a line each
+    wait_for_previous();
+    if (i >= chunks) return;
     float gate[8], up[8], d[8];
     load(gate, gate_up + at);
     load(up, gate_up + at + features);

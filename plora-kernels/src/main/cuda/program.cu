@@ -51,6 +51,11 @@ int plora_event_record(void *event, void *stream) {
     return PLORA_OK;
 }
 
+int plora_event_wait(void *event) {
+    PLORA_CHECK(cudaEventSynchronize((cudaEvent_t)event));
+    return PLORA_OK;
+}
+
 int plora_event_elapsed(void *start, void *end, float *milliseconds) {
     PLORA_CHECK(cudaEventSynchronize((cudaEvent_t)end));
     PLORA_CHECK(cudaEventElapsedTime(milliseconds, (cudaEvent_t)start, (cudaEvent_t)end));

@@ -126,6 +126,6 @@ void run(int blocks, int threads, int shared, void (*body)(void *), void *contex
 }  // namespace plora
 
 int plora_device_query(plora_device *device) {
-    *device = {80, 4, 227 * 1024};
+    *device = {90, 4, 227 * 1024};
     return PLORA_OK;
 }

@@ -169,6 +169,11 @@ inline uint32_t shuffle_xor(uint32_t value, int mask) {
     return emulation::shown<uint32_t>(all, (emulation::block.current % 32) ^ mask);
 }
 
+// A cluster is one block.
+inline uint32_t cluster_rank() { return 0; }
+inline void cluster_wait() { emulation::yield(emulation::Wait::BLOCK); }
+inline float4 read_from(const float *from, uint32_t) { return *(const float4 *)from; }
+
 inline void prefetch(const void *) {}
 inline void wait_for_previous() {}
 inline void wait_for_previous_first() {}

@@ -2,14 +2,13 @@
 // 32x64x16:3584x3584 (adapters x tokens each x rank, mixed for ranks 8..128 : inputs x outputs), one JSON row each.
 //
 // base: the frozen layer alone, y = x W^T and dx = dy W. packed: the same and the low-rank terms, forward and backward, the
-// fastest of in order (low-rank terms first), at once (frozen products beside shrink and gradient b on a second stream, enqueued
-// before or after them) and one kernel (plora_lora_linear and its backward). Gradients are overwritten, as the first micro-batch
-// of a step does and as the baselines do; adding: they are added to. lora: the low-rank terms alone. Bytes: what packed moves more
+// faster of in order (low-rank terms first) and one kernel (plora_lora_linear and its backward). Gradients are overwritten, as the
+// first micro-batch of a step does and as the baselines do; adding: they are added to. lora: the low-rank terms alone. Bytes: what packed moves more
 // than base if each operand moves once in each pass that needs it, in the order that is fastest; fraction: those bytes over the
 // time that packed takes more, to the measured copy bandwidth. No dropout, as in the baselines.
 //
-// `lora_bench PATH calls CASES` times each call alone, [once with a cold L2 cache, repeated in a graph]; `lora_bench PATH once
-// CASES` runs plora_lora_linear and its backward once and then what the other orders launch besides, for a profiler.
+// `lora_bench PATH calls CASES` times each call alone, [once with a cold L2 cache, repeated in a graph] (gradients: backward without
+// dx); `lora_bench PATH once CASES` runs each once, for a profiler.
 #include <memory>
 
 #include "bench.h"
@@ -102,19 +101,9 @@ struct Layer {
 
     const plora_tile *backward_tiles(bool add) const { return add ? accumulating_tiles->data() : tiles->data(); }
 
-    void gradient_b(bool add, cudaStream_t s) const {
-        CHECK_PLORA(plora_lora_gradient_b(&plan, backward_tiles(add), device_terms->data(), low_rank->data(), dy->data(),
-                                          workspace->data(), s));
-    }
-
-    void gradient_ax(bool add, bool accumulate, cudaStream_t s) const {
-        CHECK_PLORA(plora_lora_gradient_ax(&plan, backward_tiles(add), device_terms->data(), nullptr, x->data(), dx->data(),
-                                           accumulate, workspace->data(), s));
-    }
-
-    void gradient_a(cudaStream_t s) const {
-        CHECK_PLORA(plora_lora_gradient_ax(&plan, tiles->data(), device_terms->data(), nullptr, x->data(), nullptr, 0,
-                                           workspace->data(), s));
+    void backward(bool add, bool with_dx, cudaStream_t s) const {
+        CHECK_PLORA(plora_lora_backward(&plan, backward_tiles(add), device_terms->data(), nullptr, x->data(), low_rank->data(), dy->data(),
+                                        with_dx ? dx->data() : nullptr, workspace->data(), s));
     }
 
     void linear(cudaStream_t s) const {
@@ -146,66 +135,37 @@ struct Layer {
     }
 };
 
-// A second stream that runs beside the first between fork and join.
-struct Beside {
-    cudaStream_t stream;
-    cudaEvent_t forked, joined;
-
-    Beside() {
-        CHECK_CUDA(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
-        CHECK_CUDA(cudaEventCreateWithFlags(&forked, cudaEventDisableTiming));
-        CHECK_CUDA(cudaEventCreateWithFlags(&joined, cudaEventDisableTiming));
-    }
-
-    void fork(cudaStream_t from) const {
-        CHECK_CUDA(cudaEventRecord(forked, from));
-        CHECK_CUDA(cudaStreamWaitEvent(stream, forked, 0));
-    }
-
-    void join(cudaStream_t to) const {
-        CHECK_CUDA(cudaEventRecord(joined, stream));
-        CHECK_CUDA(cudaStreamWaitEvent(to, joined, 0));
-    }
-};
-
 void measure(Bench &bench, plora_blas *blas, const Case &c, double bandwidth) {
     Random random(1);
     Layer layer(c, random);
-    Beside beside;
     using Stream = cudaStream_t;
     auto base = [&](Stream s) { layer.frozen(blas, 0, s), layer.frozen_backward(blas, 0, s); };
     auto forward = [&](Stream s) { layer.shrink(s), layer.expand(false, s); };
-    auto backward = [&](Stream s, bool add) { layer.gradient_b(add, s), layer.gradient_ax(add, false, s); };
-    auto in_order = [&](Stream s) {
-        forward(s), layer.frozen(blas, 1, s), backward(s, false), layer.frozen_backward(blas, 1, s);
+    auto in_order = [&](Stream s, bool add) {
+        forward(s), layer.frozen(blas, 1, s), layer.backward(add, true, s), layer.frozen_backward(blas, 1, s);
     };
-    auto adding = [&](Stream s) { forward(s), layer.frozen(blas, 1, s), backward(s, true), layer.frozen_backward(blas, 1, s); };
-    auto at_once = [&](Stream s) {
-        beside.fork(s), layer.frozen(blas, 0, s), layer.shrink(beside.stream), beside.join(s), layer.expand(true, s);
-        beside.fork(s), layer.frozen_backward(blas, 0, s), layer.gradient_b(false, beside.stream), beside.join(s);
-        layer.gradient_ax(false, true, s);
+    bool can_be_one = layer.plan.cluster_rows == 0;
+    auto one_kernel = [&](Stream s) {
+        if (can_be_one) layer.linear(s), layer.linear_backward(false, s);
     };
-    auto low_rank_first = [&](Stream s) {
-        beside.fork(s), layer.shrink(beside.stream), layer.frozen(blas, 0, s), beside.join(s), layer.expand(true, s);
-        beside.fork(s), layer.gradient_b(false, beside.stream), layer.frozen_backward(blas, 0, s), beside.join(s);
-        layer.gradient_ax(false, true, s);
-    };
-    auto one_kernel = [&](Stream s) { layer.linear(s), layer.linear_backward(false, s); };
     auto t = bench.compare(
-        {base, in_order, at_once, low_rank_first, adding, forward, [&](Stream s) { backward(s, false); }, one_kernel}, 15, 10);
-    int best = 1;
-    for (int way : {2, 3, 7}) best = t[way].graph < t[best].graph ? way : best;
-    const char *names[] = {"", "in order", "at once", "at once, low rank first", "", "", "", "one kernel"};
+        {base, [&](Stream s) { in_order(s, false); }, one_kernel, [&](Stream s) { in_order(s, true); }, forward,
+         [&](Stream s) { layer.backward(false, true, s); }},
+        15, 10);
+    bool one = can_be_one && t[2].graph < t[1].graph;
+    int best = one ? 2 : 1;
     double extra = (t[best].graph - t[0].graph) / 1e3;
     printf("{\"adapters\": %d, \"tokens_each\": %d, \"rank\": ", c.adapters, c.tokens);
     printf(c.rank > 0 ? "%d" : "\"8..128\"", c.rank);
     printf(", \"in\": %d, \"out\": %d, \"base\": %.4f, \"base_graph\": %.4f, \"packed\": %.4f, \"packed_graph\": %.4f, "
            "\"ratio_graph\": %.3f, \"order\": \"%s\", ",
-           c.inputs, c.outputs, t[0].plain, t[0].graph, t[best].plain, t[best].graph, t[best].graph / t[0].graph, names[best]);
-    printf("\"in_order_graph\": %.4f, \"at_once_graph\": %.4f, \"low_rank_first_graph\": %.4f, \"one_kernel_graph\": %.4f, "
-           "\"in_order_adding_graph\": %.4f, \"lora_forward_graph\": %.4f, \"lora_backward_graph\": %.4f, \"bytes\": %.0f, \"fraction\": %.3f}\n",
-           t[1].graph, t[2].graph, t[3].graph, t[7].graph, t[4].graph, t[5].graph, t[6].graph, layer.bytes(best == 7),
-           layer.bytes(best == 7) / bandwidth / extra);
+           c.inputs, c.outputs, t[0].plain, t[0].graph, t[best].plain, t[best].graph, t[best].graph / t[0].graph,
+           one ? "one kernel" : "in order");
+    printf("\"in_order_graph\": %.4f, ", t[1].graph);
+    if (can_be_one) printf("\"one_kernel_graph\": %.4f, ", t[2].graph);
+    printf("\"in_order_adding_graph\": %.4f, \"lora_forward_graph\": %.4f, \"lora_backward_graph\": %.4f, \"bytes\": %.0f, "
+           "\"fraction\": %.3f}\n",
+           t[3].graph, t[4].graph, t[5].graph, layer.bytes(one), layer.bytes(one) / bandwidth / extra);
     fflush(stdout);
 }
 
@@ -214,14 +174,17 @@ void measure_calls(Bench &bench, plora_blas *blas, const Case &c) {
     Random random(1);
     Layer layer(c, random);
     using Stream = cudaStream_t;
-    const char *names[] = {"frozen", "frozen_backward", "linear",      "linear_backward", "shrink",
-                           "expand", "gradient_b",      "gradient_ax", "gradient_a"};
-    auto t = bench.compare(
-        {[&](Stream s) { layer.frozen(blas, 0, s); }, [&](Stream s) { layer.frozen_backward(blas, 0, s); },
-         [&](Stream s) { layer.linear(s); }, [&](Stream s) { layer.linear_backward(false, s); },
-         [&](Stream s) { layer.shrink(s); }, [&](Stream s) { layer.expand(false, s); }, [&](Stream s) { layer.gradient_b(false, s); },
-         [&](Stream s) { layer.gradient_ax(false, false, s); }, [&](Stream s) { layer.gradient_a(s); }},
-        7, 10);
+    std::vector<const char *> names = {"frozen", "frozen_backward", "shrink", "expand", "backward", "gradients"};
+    std::vector<std::function<void(Stream)>> calls = {
+        [&](Stream s) { layer.frozen(blas, 0, s); }, [&](Stream s) { layer.frozen_backward(blas, 0, s); },
+        [&](Stream s) { layer.shrink(s); }, [&](Stream s) { layer.expand(false, s); },
+        [&](Stream s) { layer.backward(false, true, s); }, [&](Stream s) { layer.backward(false, false, s); }};
+    if (layer.plan.cluster_rows == 0) {
+        names.insert(names.end(), {"linear", "linear_backward"});
+        calls.push_back([&](Stream s) { layer.linear(s); });
+        calls.push_back([&](Stream s) { layer.linear_backward(false, s); });
+    }
+    auto t = bench.compare(calls, 7, 10);
     printf("{\"adapters\": %d, \"tokens_each\": %d, \"rank\": %d, \"in\": %d, \"out\": %d", c.adapters, c.tokens, c.rank, c.inputs,
            c.outputs);
     for (size_t i = 0; i < t.size(); i++) printf(", \"%s\": [%.4f, %.4f]", names[i], t[i].plain, t[i].graph);
@@ -232,8 +195,8 @@ void measure_calls(Bench &bench, plora_blas *blas, const Case &c) {
 void run_once(const Case &c) {
     Random random(1);
     Layer layer(c, random);
-    layer.linear(nullptr), layer.linear_backward(false, nullptr);
-    layer.expand(true, nullptr), layer.gradient_ax(false, true, nullptr);
+    layer.shrink(nullptr), layer.expand(true, nullptr), layer.backward(false, true, nullptr);
+    if (layer.plan.cluster_rows == 0) layer.linear(nullptr), layer.linear_backward(false, nullptr);
     device_wait();
 }
 

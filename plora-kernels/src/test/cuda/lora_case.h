@@ -19,12 +19,12 @@ struct LoraCase {
     plora_lora_plan plan;
     std::vector<plora_tile> tiles;
 
-    LoraCase(Random &random, bool dropout, int most_columns, int most_rank) {
+    LoraCase(Random &random, bool dropout, int most_columns, int most_rank, int most_rows = 1 << 20) {
         adapters = random.chance(0.1) ? random.within(10, 40) : random.within(1, 5);
         parts = random.within(1, 3);
         inputs = 8 * random.within(1, most_columns / 8);
         layout(random, most_columns);
-        segments(random);
+        segments(random, most_rows);
         int common = random.one_of({0, 0, 1, 8, 16, 64});  // all ranks, or 0 for mixed
         for (int i = 0; i < adapters * parts; i++) {
             int rank = common > 0 ? common : random.chance(0.3) ? random.one_of({1, 8, 16, 32}) : random.within(1, most_rank);
@@ -66,10 +66,10 @@ struct LoraCase {
         outputs = at;
     }
 
-    void segments(Random &random) {
+    void segments(Random &random, int most_rows) {
         for (int i = 0; i < adapters; i++) {
             int n = adapters > 8 ? random.within(0, 20) : random.one_of({0, 1, 64, random.within(1, 40), random.within(40, 300)});
-            starts.push_back(starts.back() + n);
+            starts.push_back(std::min(starts.back() + n, most_rows));
         }
         rows = starts.back();
         for (int row = 0; row < rows; row++) keys.push_back((int64_t)random.bits());

@@ -124,8 +124,9 @@ void optimizer(Report &report, Random &random, int adapters, int rank, int colum
     Array<double> norms((size_t)adapters), workspace(spans.size() + (size_t)adapters);
     double elements = (double)n * adapters * matrices_each;
     report.moved("adamw", text("\"adapters\": %d, \"parameters\": %.0f", adapters, elements), 34 * elements, [&](cudaStream_t s) {
-        CHECK_PLORA(plora_optimize(device_matrices.data(), device_spans.data(), (int)spans.size(), device_adapter_spans.data(),
-                                   adapters, device_steps.data(), 0, norms.data(), workspace.data(), s));
+        CHECK_PLORA(plora_gradient_norms(device_matrices.data(), device_spans.data(), (int)spans.size(), device_adapter_spans.data(),
+                                         adapters, device_steps.data(), norms.data(), workspace.data(), s));
+        CHECK_PLORA(plora_optimize(device_matrices.data(), device_spans.data(), (int)spans.size(), device_steps.data(), workspace.data(), s));
     });
     report.moved("copy_parameters", text("\"adapters\": %d, \"parameters\": %.0f", adapters, elements), 6 * elements,
                  [&](cudaStream_t s) {

@@ -167,6 +167,7 @@ void test_dropout(Random &random, int shapes);
 void test_lora_plan(Random &random, int shapes);
 void test_lora_plan_beside(Random &random, int shapes);
 void test_lora(Random &random, int shapes);
+void test_lora_few(Random &random, int shapes);
 void test_lora_nan(Random &random, int shapes);
 void test_lora_linear(Random &random, int shapes);
 void test_lora_linear_nan(Random &random, int shapes);

@@ -11,6 +11,7 @@ const Named TESTS[] = {
     {"lora_plan", test_lora_plan},
     {"lora_plan_beside", test_lora_plan_beside},
     {"lora", test_lora},
+    {"lora_few", test_lora_few},
     {"lora_nan", test_lora_nan},
 #ifndef PLORA_EMULATE
     {"lora_linear", test_lora_linear},

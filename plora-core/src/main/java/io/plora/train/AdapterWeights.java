@@ -1,7 +1,6 @@
 package io.plora.train;
 
 import com.google.common.hash.Hashing;
-import com.google.common.util.concurrent.Futures;
 import io.plora.adapter.LoraMatrices;
 import io.plora.adapter.ModuleKey;
 import io.plora.adapter.PeftAdapter;
@@ -16,7 +15,6 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Objects;
-import java.util.concurrent.Future;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -91,8 +89,8 @@ public final class AdapterWeights {
 
     /** As {@link #toPeftAdapter(String)}, of the parameters of now; arranged when it is asked for, on any thread. */
     public Supplier<PeftAdapter> copy(String baseModel) {
-        Future<float[]> values = kernels.floatsLater(state.parameters());
-        return () -> toPeftAdapter(layout, config, Futures.getUnchecked(values), baseModel);
+        Supplier<float[]> values = kernels.floatsLater(state.parameters());
+        return () -> toPeftAdapter(layout, config, values.get(), baseModel);
     }
 
     static PeftAdapter toPeftAdapter(AdapterLayout layout, LoraConfig config, float[] values, String baseModel) {

@@ -109,7 +109,6 @@ public final class PackedTrainer {
         while (!left.isEmpty()) {
             Map<Training, Integer> pass = nextPass(left);
             PackedBatch batch = pack(pass);
-            tally.readLosses();
             Tensor losses = orNull(batch, () -> decoder.forward(batch, tables()));
             if (losses == null) {
                 continue;
@@ -212,7 +211,7 @@ public final class PackedTrainer {
                 tally.trainings().stream().filter(Training::isBatchFull).toList();
         double[] norms =
                 kernels.optimize(full.stream().map(Training::optimizerStep).toList());
-        tally.readLosses();
+        tally.sumLosses();
         List<StepReport.Member> reports = new ArrayList<>();
         for (Training training : tally.trainings()) {
             StepTally.Part part = tally.part(training);

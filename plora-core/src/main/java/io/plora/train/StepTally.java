@@ -3,17 +3,15 @@ package io.plora.train;
 import io.plora.kernels.Kernels;
 import io.plora.kernels.PackedBatch;
 import io.plora.kernels.Tensor;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
-import org.jspecify.annotations.Nullable;
+import java.util.function.Supplier;
 
-/**
- * What the passes of one step have done for each adapter. Losses are read as late as possible, because reading them waits
- * until all that was asked of a device is done.
- */
+/** What the passes of one step have done for each adapter. Losses are awaited as late as possible: after all else is asked for. */
 final class StepTally {
 
     /** One adapter's part. */
@@ -35,12 +33,12 @@ final class StepTally {
         }
     }
 
-    private record Pass(PackedBatch batch, Tensor losses) {}
+    private record Pass(PackedBatch batch, Supplier<float[]> losses) {}
 
     private final Kernels kernels;
     private final List<Training> members;
     private final Map<Training, Part> parts = new LinkedHashMap<>();
-    private @Nullable Pass unread;
+    private final List<Pass> passes = new ArrayList<>();
 
     /** @param members in the order of the adapters of batches */
     StepTally(Kernels kernels, List<Training> members) {
@@ -48,31 +46,32 @@ final class StepTally {
         this.members = members;
     }
 
-    /** Of samples that their trainings have not counted as taken yet. */
+    /**
+     * @param samples of each training, not counted as taken yet
+     * @param losses of each row, as they are now
+     */
     void add(Map<Training, Integer> samples, PackedBatch batch, Tensor losses) {
         samples.forEach((training, count) -> {
             Part part = parts.computeIfAbsent(training, key -> new Part());
             part.samples += count;
             part.rows += training.rowsOfNext(count, SampleLengths.OWN);
         });
-        unread = new Pass(batch, losses);
+        passes.add(new Pass(batch, kernels.floatsLater(losses)));
     }
 
-    /** Reads the losses of the last pass; to be called before the next overwrites them. */
-    void readLosses() {
-        if (unread == null) {
-            return;
+    /** Adds up the losses of all passes; to be called once. */
+    void sumLosses() {
+        for (Pass pass : passes) {
+            float[] losses = pass.losses().get();
+            parts.forEach((training, part) -> {
+                int adapter = members.indexOf(training);
+                for (int row = pass.batch().adapterStart(adapter);
+                        row < pass.batch().adapterEnd(adapter);
+                        row++) {
+                    part.loss += losses[row];
+                }
+            });
         }
-        float[] losses = kernels.floats(unread.losses());
-        for (Map.Entry<Training, Part> entry : parts.entrySet()) {
-            int adapter = members.indexOf(entry.getKey());
-            for (int row = unread.batch().adapterStart(adapter);
-                    row < unread.batch().adapterEnd(adapter);
-                    row++) {
-                entry.getValue().loss += losses[row];
-            }
-        }
-        unread = null;
     }
 
     /** Those who took part. */

@@ -1,10 +1,9 @@
 package io.plora.kernels;
 
-import com.google.common.util.concurrent.Futures;
 import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.SplittableRandom;
-import java.util.concurrent.Future;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -57,9 +56,13 @@ public interface Kernels extends AutoCloseable {
         HostTransfer.write(this, to, values);
     }
 
-    /** All of a tensor as {@link #floats} gives it now, but where that takes long, beside what is asked for meanwhile. */
-    default Future<float[]> floatsLater(Tensor tensor) {
-        return Futures.immediateFuture(floats(tensor));
+    /**
+     * All of a tensor as {@link #floats} gives it now. Who wants the values, on any thread, may have to wait, but not for operations
+     * that are asked for meanwhile.
+     */
+    default Supplier<float[]> floatsLater(Tensor tensor) {
+        float[] values = floats(tensor);
+        return () -> values;
     }
 
     void zero(Tensor tensor);

@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
-import com.google.common.util.concurrent.Futures;
 import io.plora.kernels.cuda.CudaKernels;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -12,7 +11,7 @@ import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
-import java.util.concurrent.Future;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -101,10 +100,10 @@ class CudaKernelsTest {
     }
 
     @Test
-    void valuesThatAreReadLaterAreThoseOfNowAndTheirMemoryComesBack() throws Exception {
+    void valuesThatAreReadLaterAreThoseOfNowAndTheirMemoryComesBack() {
         try (Kernels kernels = Gpu.kernels()) {
             int size = 100_000_000; // 0.4 of 2 GB
-            List<Future<float[]>> values = new ArrayList<>();
+            List<Supplier<float[]>> values = new ArrayList<>();
             for (int i = 0; i < 12; i++) {
                 Tensor tensor = kernels.allocate(DType.F32, size);
                 kernels.write(tensor.rows(size - 8, size), new float[] {i, i, i, i, i, i, i, i});
@@ -117,7 +116,22 @@ class CudaKernelsTest {
                 assertThat(read).hasSize(size);
                 assertThat(read[0]).isZero();
                 assertThat(read[size - 8]).isEqualTo(i);
-                values.set(i, Futures.immediateFuture(new float[0]));
+                values.set(i, () -> new float[0]);
+            }
+        }
+    }
+
+    @Test
+    void fewValuesThatAreReadLaterAreThoseOfNowHoweverManyReadsFollow() {
+        try (Kernels kernels = Gpu.kernels()) {
+            Tensor tensor = kernels.allocate(DType.F32, 8);
+            List<Supplier<float[]>> values = new ArrayList<>();
+            for (int i = 0; i < 100; i++) {
+                kernels.write(tensor, new float[] {i, i, i, i, i, i, i, i});
+                values.add(kernels.floatsLater(tensor));
+            }
+            for (int i = 99; i >= 0; i--) {
+                assertThat(values.get(i).get()).hasSize(8).containsOnly(i);
             }
         }
     }

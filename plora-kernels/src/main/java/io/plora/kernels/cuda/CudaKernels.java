@@ -1,6 +1,5 @@
 package io.plora.kernels.cuda;
 
-import com.google.common.util.concurrent.Futures;
 import io.plora.kernels.AdapterState;
 import io.plora.kernels.AttentionShape;
 import io.plora.kernels.DType;
@@ -17,7 +16,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.Future;
+import java.util.function.Supplier;
 import org.bytedeco.javacpp.PointerPointer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -182,9 +181,9 @@ public final class CudaKernels implements Kernels {
         transfers.read(from, to);
     }
 
-    /** Through a copy where there is room for one, else at once. */
+    /** What is large through a copy where there is room for one, else at once. */
     @Override
-    public Future<float[]> floatsLater(Tensor tensor) {
+    public Supplier<float[]> floatsLater(Tensor tensor) {
         if (tensor.type() == DType.F32) {
             try {
                 return memory.readLater(tensor);
@@ -192,7 +191,8 @@ public final class CudaKernels implements Kernels {
                 LOGGER.debug("Values of {} are read at once. {}", tensor, e.getMessage());
             }
         }
-        return Futures.immediateFuture(floats(tensor));
+        float[] values = floats(tensor);
+        return () -> values;
     }
 
     @Override

@@ -3,11 +3,12 @@ package io.plora.kernels.cuda;
 import io.plora.kernels.AdapterState;
 import io.plora.kernels.OptimizerStep;
 import io.plora.kernels.Tensor;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import org.bytedeco.javacpp.DoublePointer;
+import java.util.function.Supplier;
 import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.Pointer;
 import org.jspecify.annotations.Nullable;
@@ -143,6 +144,7 @@ final class CudaOptimizer {
         }
     }
 
+    /** Returns once norms are known; the update may still be under way. */
     double[] optimize(List<OptimizerStep> steps) {
         if (steps.isEmpty()) {
             return new double[0];
@@ -150,8 +152,7 @@ final class CudaOptimizer {
         Plan current = planFor(steps.stream().map(OptimizerStep::adapter).toList());
         int count = current.numbers().size();
         double[] all = new double[count];
-        try (Plora.Steps table = new Plora.Steps(count);
-                DoublePointer norms = new DoublePointer((long) count)) {
+        try (Plora.Steps table = new Plora.Steps(count)) {
             Pointer.memset(table, 0, count * (long) table.sizeof());
             for (OptimizerStep step : steps) {
                 fill(table.position(current.numbers().get(step.adapter())), step);
@@ -161,19 +162,25 @@ final class CudaOptimizer {
             long deviceSteps = deviceNorms + normBytes;
             memory.copyIn(deviceSteps, table.position(0).address(), count * (long) table.sizeof());
             long sums = workspace.ofBytes((current.spanCount() + (long) count) * Double.BYTES);
-            time.around(() -> CudaLibrary.check(Plora.optimize(
+            time.around(() -> CudaLibrary.check(Plora.gradientNorms(
                     current.matrices().address(),
                     current.spans().address(),
                     current.spanCount(),
                     current.adapterSpans().address(),
                     count,
                     deviceSteps,
-                    0,
                     deviceNorms,
                     sums,
                     memory.stream())));
-            memory.copyOut(norms.address(), deviceNorms, normBytes);
-            norms.get(all);
+            Supplier<ByteBuffer> norms = memory.readEarly(deviceNorms, Math.toIntExact(normBytes));
+            time.around(() -> CudaLibrary.check(Plora.optimize(
+                    current.matrices().address(),
+                    current.spans().address(),
+                    current.spanCount(),
+                    deviceSteps,
+                    sums,
+                    memory.stream())));
+            norms.get().asDoubleBuffer().get(all);
         }
         return steps.stream()
                 .mapToDouble(step -> all[current.numbers().get(step.adapter())])

@@ -129,22 +129,15 @@ final class CudaProjection {
                     memory.stream()));
             return;
         }
-        CudaLibrary.check(Plora.loraGradientB(
-                plan.plan(),
-                plan.tiles().address(),
-                table.terms().address(),
-                lowRank.address(),
-                dY.address(),
-                sums,
-                memory.stream()));
-        CudaLibrary.check(Plora.loraGradientAx(
+        CudaLibrary.check(Plora.loraBackward(
                 plan.plan(),
                 plan.tiles().address(),
                 table.terms().address(),
                 rows.dropoutKeys(),
                 x.address(),
+                lowRank.address(),
+                dY.address(),
                 address(dX),
-                0,
                 sums,
                 memory.stream()));
         if (dX != null) {

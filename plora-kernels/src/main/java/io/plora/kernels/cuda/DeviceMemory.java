@@ -1,12 +1,16 @@
 package io.plora.kernels.cuda;
 
+import com.google.common.util.concurrent.Futures;
 import io.plora.kernels.Arena;
 import io.plora.kernels.DType;
 import io.plora.kernels.Tensor;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.List;
 import java.util.concurrent.Future;
 import java.util.function.BooleanSupplier;
 import java.util.function.LongSupplier;
+import java.util.function.Supplier;
 import org.bytedeco.javacpp.Pointer;
 import org.jspecify.annotations.Nullable;
 
@@ -18,6 +22,7 @@ final class DeviceMemory {
     private BooleanSupplier spare = () -> false;
     private @Nullable LongSupplier recording; // tells the stream of a recording under way
     private final LateReads lateReads;
+    private final EarlyReads earlyReads;
     private boolean closed;
 
     /** @throws OutOfMemoryError if the device does not have so many bytes */
@@ -25,13 +30,16 @@ final class DeviceMemory {
         this.device = device;
         this.memory = allocate(device, bytes);
         this.arena = new Arena(memory, memory.address(), bytes);
-        this.lateReads = lateReads();
+        this.earlyReads = orRelease(() -> new EarlyReads(device), () -> {});
+        this.lateReads = orRelease(() -> new LateReads(device), earlyReads::close);
     }
 
-    private LateReads lateReads() {
+    /** Gives all back where something cannot be made. */
+    private <T> T orRelease(Supplier<T> maker, Runnable release) {
         try {
-            return new LateReads(device);
+            return maker.get();
         } catch (RuntimeException | Error e) {
+            release.run();
             device.release(memory);
             throw e;
         }
@@ -111,11 +119,36 @@ final class DeviceMemory {
      *
      * @throws OutOfMemoryError if there is no room for a copy
      */
-    Future<float[]> readLater(Tensor tensor) {
+    Supplier<float[]> readLater(Tensor tensor) {
+        if (tensor.bytes() <= EarlyReads.MOST) {
+            Supplier<ByteBuffer> bytes = readEarly(tensor.address(), (int) tensor.bytes());
+            return () -> floats(bytes.get());
+        }
         Tensor copy = allocate(tensor.type(), tensor.size());
         copyIn(copy.address(), tensor.address(), tensor.bytes());
         synchronize();
-        return lateReads.read(copy);
+        Future<float[]> values = lateReads.read(copy);
+        return () -> Futures.getUnchecked(values);
+    }
+
+    private static float[] floats(ByteBuffer bytes) {
+        float[] values = new float[bytes.remaining() / Float.BYTES];
+        bytes.asFloatBuffer().get(values);
+        return values;
+    }
+
+    /**
+     * Bytes as they are now, in the order of this machine. Who wants them does not wait for what the stream does from now on; of more
+     * than {@link EarlyReads#MOST}, this method waits instead.
+     */
+    Supplier<ByteBuffer> readEarly(long from, int bytes) {
+        requireNoRecording();
+        if (bytes <= EarlyReads.MOST) {
+            return earlyReads.read(from, bytes, stream());
+        }
+        ByteBuffer read = ByteBuffer.allocateDirect(bytes).order(ByteOrder.nativeOrder());
+        copyOut(new Pointer(read).address(), from, bytes);
+        return () -> read;
     }
 
     /** Memory of no particular meaning. */
@@ -160,6 +193,7 @@ final class DeviceMemory {
     void close() {
         closed = true;
         lateReads.close();
+        earlyReads.close();
         device.release(memory);
     }
 }

@@ -336,6 +336,9 @@ final class Plora {
     @Name("plora_event_record")
     static native int recordEvent(@Cast("void*") long event, @Cast("void*") long stream);
 
+    @Name("plora_event_wait")
+    static native int awaitEvent(@Cast("void*") long event);
+
     @Name("plora_event_elapsed")
     static native int eventElapsed(@Cast("void*") long start, @Cast("void*") long end, FloatPointer milliseconds);
 
@@ -428,25 +431,16 @@ final class Plora {
             @Cast("const void*") long bias,
             @Cast("void*") long stream);
 
-    @Name("plora_lora_gradient_b")
-    static native int loraGradientB(
-            LoraPlan plan,
-            @Cast("const plora_tile*") long tiles,
-            @Cast("const plora_term*") long terms,
-            @Cast("const void*") long lowRank,
-            @Cast("const void*") long dY,
-            @Cast("void*") long workspace,
-            @Cast("void*") long stream);
-
-    @Name("plora_lora_gradient_ax")
-    static native int loraGradientAx(
+    @Name("plora_lora_backward")
+    static native int loraBackward(
             LoraPlan plan,
             @Cast("const plora_tile*") long tiles,
             @Cast("const plora_term*") long terms,
             @Cast("const int64_t*") long dropoutKeys,
             @Cast("const void*") long x,
+            @Cast("const void*") long lowRank,
+            @Cast("const void*") long dY,
             @Cast("void*") long dX,
-            int accumulate,
             @Cast("void*") long workspace,
             @Cast("void*") long stream);
 
@@ -602,16 +596,24 @@ final class Plora {
             int spanCount,
             @Cast("void*") long stream);
 
-    @Name("plora_optimize")
-    static native int optimize(
+    @Name("plora_gradient_norms")
+    static native int gradientNorms(
             @Cast("const plora_matrix*") long matrices,
             @Cast("const plora_span*") long spans,
             int spanCount,
             @Cast("const int32_t*") long adapterSpans,
             int adapters,
             @Cast("const plora_step*") long steps,
-            int zeroGradients,
             @Cast("double*") long norms,
             @Cast("void*") long workspace,
+            @Cast("void*") long stream);
+
+    @Name("plora_optimize")
+    static native int optimize(
+            @Cast("const plora_matrix*") long matrices,
+            @Cast("const plora_span*") long spans,
+            int spanCount,
+            @Cast("const plora_step*") long steps,
+            @Cast("const void*") long workspace,
             @Cast("void*") long stream);
 }
