@@ -69,7 +69,7 @@ public record ActivationChoice(ActivationPolicy policy, int tokenBudget) {
      * sample fits under no policy, the one that needs least.
      *
      * @param memory of the model, whatever its policy
-     * @param time of iterations under a policy
+     * @param time of iterations under a policy, of which the {@link GroupTime#bound} counts: more work costs more under it
      * @param memoryBytes of a device
      * @param mostTokens of an iteration; null for as many as pay
      */
@@ -80,12 +80,15 @@ public record ActivationChoice(ActivationPolicy policy, int tokenBudget) {
             long memoryBytes,
             @Nullable Integer mostTokens) {
         Member member = Member.of(load, memory.model());
-        int budget = mostTokens == null ? tokensThatPay(member, time.apply(ActivationPolicy.KEEP_ALL)) : mostTokens;
+        int budget = mostTokens == null
+                ? tokensThatPay(member, time.apply(ActivationPolicy.KEEP_ALL).bound())
+                : mostTokens;
         ActivationPolicy best = ActivationPolicy.KEEP_ALL;
         double least = Double.POSITIVE_INFINITY;
         for (ActivationPolicy policy : ActivationPolicy.values()) {
             MemoryModel under = memory.withActivationPolicy(policy);
-            double seconds = secondsOfToken(load, member, under, time.apply(policy), memoryBytes, budget);
+            double seconds =
+                    secondsOfToken(load, member, under, time.apply(policy).bound(), memoryBytes, budget);
             if (least == Double.POSITIVE_INFINITY || seconds < (1 - GAIN_THAT_PAYS) * least) {
                 least = seconds;
                 best = policy;
