@@ -17,11 +17,10 @@ final class PassRates {
     private static final double LOW_RANK_EFFICIENCY = 0.5;
     /** Embedding, final norm, loss. */
     private static final int KERNELS_OUTSIDE_LAYERS = 8;
-    /** Passes of at most so many sequences may come again, with lengths rounded up to multiples; so many are kept as graphs. */
-    private static final double REPLAYED_SEQUENCES = 4;
-
-    private static final double ROUNDED_LENGTH = 8;
+    /** Passes that are kept as graphs. */
     private static final double KEPT_PASSES = 64;
+    /** Parameters of a layer up to which more sequences are rounded up to lengths further apart, so that their passes come again. */
+    private static final double SMALL_LAYER = 64e6;
     /** What the host takes of a replayed iteration while the device waits: packing rows, reading results. */
     private static final double REPLAYED_SECONDS = 1e-3;
     /** Likewise of another, whose launches have to be planned. */
@@ -53,6 +52,8 @@ final class PassRates {
     private final double replayedLaunches;
     private final double plannedLaunches;
     private final double host;
+    private final int roundedSequences;
+    private final int roundedLength;
 
     /**
      * @param costs of one layer, of all passes together
@@ -82,6 +83,10 @@ final class PassRates {
         replayedLaunches = REPLAYED_SECONDS + kernels * device.kernelSeconds();
         plannedLaunches = PLANNED_SECONDS + kernels * device.kernelSeconds();
         host = PLANNED_SECONDS / 2 + kernels * HOST_SECONDS_OF_A_KERNEL;
+
+        boolean small = new ModelShard(model, 1).layerMatrices() <= SMALL_LAYER;
+        roundedSequences = small ? 8 : 4;
+        roundedLength = small ? 16 : 8;
 
         // ring all-reduce: 2 (d - 1) hops of a d-th each; ring all-gather: half of it
         double hops = degree - 1;
@@ -125,9 +130,9 @@ final class PassRates {
     }
 
     /** Whether there are few enough shapes of batches like this one, if lengths spread by as much as their mean. */
-    private static boolean comesAgain(GroupWork work) {
-        double lengths = work.tokens() / (ROUNDED_LENGTH * work.sequences());
-        return work.sequences() <= REPLAYED_SEQUENCES && !(Math.pow(lengths, work.sequences()) > KEPT_PASSES);
+    private boolean comesAgain(GroupWork work) {
+        double lengths = work.tokens() / (roundedLength * work.sequences());
+        return work.sequences() <= roundedSequences && !(Math.pow(lengths, work.sequences()) > KEPT_PASSES);
     }
 
     /**

@@ -28,10 +28,10 @@ import java.util.stream.IntStream;
  * host      = 7 microseconds a kernel; 2 ms
  * </pre>
  *
- * <p>Passes that come again are replayed as graphs: then the host takes 1 ms, beside which it hardly counts. They do where
- * a pass has at most four sequences and, with their mean length in multiples of 8 as the number of lengths there are, at
- * most 64 shapes. That makes the time fall where a batch becomes small enough; {@link #bound} is the time if all passes
- * came again.
+ * <p>Passes that come again are replayed as graphs: then the host takes 1 ms, beside which it hardly counts. They do where a
+ * pass has at most four sequences (eight where a layer has at most 64 million parameters) and, with their mean length in
+ * multiples of 8 (16) as the number of lengths there are, at most 64 shapes. That makes the time fall where a batch becomes
+ * small enough; {@link #bound} is the time if all passes came again.
  *
  * <p>What the activation policy computes again is added; a parallel degree divides matrices, heads and adapters, not the
  * residual stream. For a frozen matrix, compute over traffic is the number of tokens over a constant of the device,

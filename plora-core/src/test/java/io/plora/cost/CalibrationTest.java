@@ -84,6 +84,73 @@ class CalibrationTest {
         }
     }
 
+    /** Ten iterations of a group on the predicted device, whose machine takes 1.2 times as long for all. */
+    private static List<MeasuredIteration> rowsOfOneGroup(RooflineTime prior, int adapters, Random random) {
+        List<MeasuredIteration> rows = new ArrayList<>();
+        for (int i = 0; i < 10; i++) {
+            GroupWork work = GroupWork.NONE;
+            for (int adapter = 0; adapter < adapters; adapter++) {
+                int length = 50 + random.nextInt(100);
+                work = work.plus(GroupWork.of(1_000_000, length, 1, length * (length + 1) / 2.0, i % 2));
+            }
+            double seconds = 1.2 * prior.seconds(work, 1) * (1 + 0.03 * random.nextGaussian());
+            rows.add(new MeasuredIteration(work, 1, seconds));
+        }
+        return rows;
+    }
+
+    @Test
+    void oneGroupKeepsTheProportionsOfTheParts() {
+        for (int seed = 0; seed < 20; seed++) {
+            Random random = new Random(seed);
+            Calibration fitted = Calibration.fit(rowsOfOneGroup(PRIOR, 16, random), PRIOR);
+
+            for (int i = 0; i < 20; i++) {
+                GroupWork other = randomWork(random);
+                assertThat(fitted.apply(PRIOR).seconds(other, 1) / PRIOR.seconds(other, 1))
+                        .isBetween(1.12, 1.28);
+            }
+        }
+    }
+
+    @Test
+    void delaysOfMostIterationsSpoilNothing() {
+        for (int seed = 0; seed < 20; seed++) {
+            Random random = new Random(seed);
+            List<MeasuredIteration> rows = rowsOfOneGroup(PRIOR, 16, random);
+            for (int i = 0; i < 6; i++) {
+                MeasuredIteration row = rows.get(i);
+                double delayed = (1.4 + 2 * random.nextDouble()) * row.seconds();
+                rows.set(i, new MeasuredIteration(row.work(), row.degree(), delayed));
+            }
+
+            Calibration fitted = Calibration.fit(rows, PRIOR);
+
+            GroupWork other = randomWork(random);
+            assertThat(fitted.apply(PRIOR).seconds(other, 1) / PRIOR.seconds(other, 1))
+                    .isBetween(1.1, 1.35);
+        }
+    }
+
+    @Test
+    void iterationsThatWaitForTheHostSayNothingOfTheDevice() {
+        RooflineTime small = new RooflineTime(ModelShapes.of("Qwen2.5-0.5B"), DeviceSpec.H100_80GB);
+        Random random = new Random(8);
+        List<MeasuredIteration> rows = new ArrayList<>();
+        for (int i = 0; i < 10; i++) {
+            GroupWork work = GroupWork.of(1_000_000, 200 + random.nextInt(50), 20, 2000, 1);
+            rows.add(new MeasuredIteration(work, 1, 1.5 * small.parts(work, 1).host()));
+        }
+
+        Calibration fitted = Calibration.fit(rows, small);
+
+        GroupWork few = GroupWork.of(1_000_000, 300, 20, 3000, 1);
+        GroupWork many = GroupWork.of(1_000_000, 4000, 40, 100_000, 1);
+        assertThat(fitted.apply(small).seconds(few, 1) / small.seconds(few, 1)).isCloseTo(1.5, within(0.05));
+        assertThat(fitted.apply(small).seconds(many, 1) / small.seconds(many, 1))
+                .isCloseTo(1, within(0.05));
+    }
+
     @Test
     void heldOutErrorIsTheErrorOnNewRows() {
         for (int seed = 0; seed < 5; seed++) {

@@ -83,7 +83,7 @@ class RooflineTimeTest {
     @Test
     void timeIsThatOfTheDeviceOrOfTheHost() {
         RooflineTime small = new RooflineTime(ModelShapes.of("Qwen2.5-0.5B"), DeviceSpec.H100_80GB);
-        GroupWork few = GroupWork.of(1_000_000, 40, 8, 8 * 15, 1);
+        GroupWork few = GroupWork.of(1_000_000, 45, 9, 9 * 15, 1);
         GroupWork many = few.times(256);
         IterationParts parts = small.parts(many, 2);
 
@@ -99,15 +99,25 @@ class RooflineTimeTest {
     /** Of 512 tokens there are 64 lengths in multiples of 8, of two times 64 as many pairs, of four times 22.6 as many fours. */
     @Test
     void batchesOfWhichThereAreFewShapesAreReplayed() {
+        assertThat(replays(H100, 1, 512)).isTrue();
+        assertThat(replays(H100, 1, 513)).isFalse();
+        assertThat(replays(H100, 2, 64)).isTrue();
+        assertThat(replays(H100, 2, 65)).isFalse();
+        assertThat(replays(H100, 4, 22)).isTrue();
+        assertThat(replays(H100, 4, 23)).isFalse();
+        assertThat(replays(H100, 5, 8)).isFalse();
+    }
+
+    /** Up to eight samples are rounded to multiples of 16: 64 lengths of 1,024 tokens, as many of eight times 26.9. */
+    @Test
+    void smallModelsAreReplayedMore() {
         RooflineTime small = new RooflineTime(ModelShapes.of("Qwen2.5-0.5B"), DeviceSpec.H100_80GB);
 
-        assertThat(replays(small, 1, 512)).isTrue();
-        assertThat(replays(small, 1, 513)).isFalse();
-        assertThat(replays(small, 2, 64)).isTrue();
-        assertThat(replays(small, 2, 65)).isFalse();
-        assertThat(replays(small, 4, 22)).isTrue();
-        assertThat(replays(small, 4, 23)).isFalse();
-        assertThat(replays(small, 5, 8)).isFalse();
+        assertThat(replays(small, 1, 1024)).isTrue();
+        assertThat(replays(small, 1, 1025)).isFalse();
+        assertThat(replays(small, 8, 26)).isTrue();
+        assertThat(replays(small, 8, 27)).isFalse();
+        assertThat(replays(small, 9, 8)).isFalse();
     }
 
     private static boolean replays(RooflineTime time, int sequences, int length) {
@@ -119,12 +129,12 @@ class RooflineTimeTest {
     @Test
     void replayedIterationsDoNotWaitForTheHost() {
         RooflineTime small = new RooflineTime(ModelShapes.of("Qwen2.5-0.5B"), DeviceSpec.H100_80GB);
-        GroupWork four = GroupWork.of(1_000_000, 40, 4, 4 * 55, 1);
-        GroupWork five = GroupWork.of(1_000_000, 40, 5, 4 * 55, 1);
+        GroupWork eight = GroupWork.of(1_000_000, 80, 8, 8 * 55, 1);
+        GroupWork nine = GroupWork.of(1_000_000, 80, 9, 8 * 55, 1);
 
-        assertThat(small.parts(four, 1).host()).isZero();
-        assertThat(small.seconds(four, 1)).isLessThan(0.6 * small.seconds(five, 1));
-        assertThat(small.bound().seconds(five, 1)).isEqualTo(small.seconds(four, 1));
+        assertThat(small.parts(eight, 1).host()).isZero();
+        assertThat(small.seconds(eight, 1)).isLessThan(0.6 * small.seconds(nine, 1));
+        assertThat(small.bound().seconds(nine, 1)).isEqualTo(small.seconds(eight, 1));
     }
 
     /**

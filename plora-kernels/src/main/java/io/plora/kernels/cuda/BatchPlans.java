@@ -18,6 +18,7 @@ final class BatchPlans {
     private final DeviceMemory memory;
     private final Plora.Device device;
     private final Consumer<BatchShape> dropped;
+    private final PlanBuffer buffer = new PlanBuffer();
     private final Map<BatchShape, ShapePlans> plans = new LinkedHashMap<>(KEPT, 0.75f, true);
 
     /** @param dropped told of a shape before its plans go */
@@ -56,7 +57,7 @@ final class BatchPlans {
             int capacity = 2 * count.get();
             try (Plora.AttentionTiles tiles = new Plora.AttentionTiles(Math.max(1, capacity))) {
                 CudaLibrary.check(Plora.attentionPlan(starts, sequences, tiles, capacity, count));
-                LoraPlans lora = new LoraPlans(memory, device, shape.adapterStarts(), shape.overwrites());
+                LoraPlans lora = new LoraPlans(memory, device, buffer, shape.adapterStarts(), shape.overwrites());
                 return new ShapePlans(lora, memory.upload(tiles, capacity), count.get());
             }
         }

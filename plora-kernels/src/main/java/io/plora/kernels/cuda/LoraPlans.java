@@ -10,13 +10,21 @@ import org.bytedeco.javacpp.IntPointer;
 final class LoraPlans {
     private final DeviceMemory memory;
     private final Plora.Device device;
+    private final PlanBuffer buffer;
     private final ImmutableIntArray adapterStarts;
     private final ImmutableIntArray overwrites;
     private final Map<TableShape, DevicePlan> plans = new HashMap<>();
+    private long bytes;
 
-    LoraPlans(DeviceMemory memory, Plora.Device device, ImmutableIntArray adapterStarts, ImmutableIntArray overwrites) {
+    LoraPlans(
+            DeviceMemory memory,
+            Plora.Device device,
+            PlanBuffer buffer,
+            ImmutableIntArray adapterStarts,
+            ImmutableIntArray overwrites) {
         this.memory = memory;
         this.device = device;
+        this.buffer = buffer;
         this.adapterStarts = adapterStarts;
         this.overwrites = overwrites;
     }
@@ -30,7 +38,7 @@ final class LoraPlans {
 
     /** Of the device's memory. */
     long bytes() {
-        return plans.values().stream().mapToLong(plan -> plan.tiles().bytes()).sum();
+        return bytes;
     }
 
     void close() {
@@ -64,11 +72,9 @@ final class LoraPlans {
     }
 
     private DevicePlan make(Plora.LoraShape shape) {
-        Plora.LoraPlan plan = new Plora.LoraPlan();
-        CudaLibrary.check(Plora.makeLoraPlan(shape, device, plan, null, 0));
-        try (Plora.Tiles tiles = new Plora.Tiles(Math.max(1, plan.tiles()))) {
-            CudaLibrary.check(Plora.makeLoraPlan(shape, device, plan, tiles, plan.tiles()));
-            return new DevicePlan(plan, memory.upload(tiles, plan.tiles()));
-        }
+        Plora.LoraPlan plan = buffer.make(shape, device);
+        Tensor tiles = memory.upload(buffer.tiles(), plan.tiles());
+        bytes += tiles.bytes();
+        return new DevicePlan(plan, tiles);
     }
 }
