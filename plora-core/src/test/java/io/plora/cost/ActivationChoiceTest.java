@@ -76,6 +76,19 @@ class ActivationChoiceTest {
     }
 
     @Test
+    void passesOfFewSamplesThatComeAgainDoNotKeepManyFromPaying() {
+        ModelConfig model = ModelShapes.of("Qwen2.5-0.5B");
+        ActivationChoice choice = ActivationChoice.of(
+                load(120, 8, 23),
+                MemoryModel.onGpu(model),
+                policy -> new RooflineTime(model, DeviceSpec.H100_80GB, WeightFormat.PLAIN, policy),
+                70L << 30,
+                null);
+
+        assertThat(choice.tokenBudget()).isGreaterThanOrEqualTo(1024);
+    }
+
+    @Test
     void aLoadNeedsConfigurationsAndTokens() {
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> new ActivationChoice.Load(List.of(), 10, 20))
