@@ -2,7 +2,7 @@
 //
 // Few tiles fill the device only if their sums over the inputs (outputs for dS) are cut. Here the blocks of a cluster take a tile's
 // steps by turns and add up what they found by way of each other's shared memory, in a fixed order: nothing goes through device
-// memory, and no other launch waits for it. In a tile of fewer than 64 rows, warps share the depth of each step, 64 each.
+// memory, and no other launch waits for it. Once the next kernel of the stream runs, those before this one have ended. In a tile of fewer than 64 rows, warps share the depth of each step, 64 each.
 #include "lora.cuh"
 
 #ifndef PLORA_EMULATE
@@ -194,7 +194,7 @@ __device__ void cluster_tile(const LoraArguments &g, const plora_tile &t) {
         loaded++;
     };
     operands.prefetch_right();
-    wait_for_previous();
+    wait_for_previous_first();
     for (int stage = 0; stage < STAGES - 1; stage++) load();
     for (int step = 0; step < steps; step++) {
         bf16 *stage = stages + step % STAGES * STAGE;
