@@ -219,14 +219,8 @@ __global__ void __launch_bounds__(THREADS)
 
 // ---- backward ----
 
-// (T, heads): products of each row's output with its gradient. One block a row, which also fetches what the next launch reads of
-// the forward pass.
-__global__ void __launch_bounds__(THREADS)
-    output_products_kernel(plora_heads shape, const bf16 *qkv, const bf16 *y, const bf16 *dy, float *products) {
-    constexpr int LINE = 64;  // elements
-    int heads = shape.heads, size = shape.head_size, width = (heads + 2 * shape.kv_heads) * size;
-    for (int i = threadIdx.x * LINE; i < width; i += THREADS * LINE) prefetch(qkv + (int64_t)blockIdx.x * width + i);
-    for (int i = threadIdx.x * LINE; i < heads * size; i += THREADS * LINE) prefetch(y + (int64_t)blockIdx.x * heads * size + i);
+// (T, heads): products of each row's output with its gradient. One block a row.
+__global__ void __launch_bounds__(THREADS) output_products_kernel(const bf16 *y, const bf16 *dy, float *products, int heads, int size) {
     wait_for_previous();
     int lane = threadIdx.x % 32;
     for (int head = threadIdx.x / 32; head < heads; head += THREADS / 32) {
@@ -250,10 +244,45 @@ struct Backward {
     int count;                          // of each
     int pieces;                         // blocks that share the queries of keys: 1, or one a head of the group
     const bf16 *qkv;
-    const float *log_sum, *products;
-    const bf16 *dy;
+    const float *log_sum;
+    const bf16 *y, *dy;
+    const float *products;  // or null where each block makes those that it needs
     bf16 *d_qkv;
     float *partials;  // (tiles of keys and kv_heads, pieces, 2, 64, D): gradients of keys, then of values
+};
+
+// The product of a row's output with its gradient, by some neighbouring threads, a part of which each has read.
+template <int D, int THREADS_OF_ROW>
+struct RowProduct {
+    static constexpr int CHUNKS = D / CHUNK / THREADS_OF_ROW;
+    uint4 y[CHUNKS], dy[CHUNKS];
+
+    static __device__ int row() { return (int)threadIdx.x / THREADS_OF_ROW; }
+
+    __device__ void read(const bf16 *from_y, const bf16 *from_dy, bool valid) {
+        int first = (int)threadIdx.x % THREADS_OF_ROW * CHUNKS;
+#pragma unroll
+        for (int i = 0; i < CHUNKS; i++) {
+            y[i] = valid ? ((const uint4 *)from_y)[first + i] : uint4{0, 0, 0, 0};
+            dy[i] = valid ? ((const uint4 *)from_dy)[first + i] : uint4{0, 0, 0, 0};
+        }
+    }
+
+    // In all threads of the row.
+    __device__ float value() const {
+        float sum = 0.0f;
+#pragma unroll
+        for (int i = 0; i < CHUNKS; i++) {
+            float l[8], r[8];
+            unpack(y[i], l);
+            unpack(dy[i], r);
+#pragma unroll
+            for (int e = 0; e < 8; e++) sum += l[e] * r[e];
+        }
+#pragma unroll
+        for (int mask = 1; mask < THREADS_OF_ROW; mask *= 2) sum += shuffle_xor(sum, mask);
+        return sum;
+    }
 };
 
 // Writes a warp's 16 rows as they are.
@@ -270,8 +299,7 @@ __device__ void store_partial(float *to, const float (&sums)[D / 8][4], float sc
 // Gradients of 64 keys and values of one head, from all queries that see them, of all heads of the group or of one. A warp has 16
 // keys; scores lie the other way: (keys, queries).
 template <int D>
-__device__ void keys_tile(const Backward &b, int block) {
-    Rows r = rows_of(b.heads, b.tiles + b.count, block / b.pieces, b.heads.kv_heads);
+__device__ void keys_tile(const Backward &b, const Rows &r, int block) {
     const bf16 *qkv = b.qkv, *dy = b.dy;
     const float *log_sum = b.log_sum, *products = b.products;
     constexpr int Q = step_of(D), SIZE = TILE * stride_of(D), STEP = Q * stride_of(D);
@@ -282,6 +310,19 @@ __device__ void keys_tile(const Backward &b, int block) {
     int steps_of_head = divide_up(length - first, Q);
     int begin = b.pieces == 1 ? 0 : block % b.pieces * steps_of_head;
     int steps = b.pieces == 1 ? steps_of_head * group : begin + steps_of_head;
+    RowProduct<D, THREADS / Q> product;
+    auto read_product = [&](int i) {
+        if (products != nullptr || i >= steps) return;
+        Rows q = r;
+        q.head = r.kv_head * group + i / steps_of_head;
+        int row = first + i % steps_of_head * Q + product.row();
+        product.read(b.y + q.output(row), dy + q.output(row), row < length);
+    };
+    auto write_product = [&](int i) {
+        if (products != nullptr || i >= steps) return;
+        float value = product.value();
+        if (threadIdx.x % (THREADS / Q) == 0) per_row[i % 2 * 2 * Q + Q + product.row()] = value;
+    };
     auto load = [&](int i) {
         if (i < steps) {
             Rows q = r;
@@ -296,7 +337,7 @@ __device__ void keys_tile(const Backward &b, int block) {
             float *to = per_row + i % 2 * 2 * Q + row;
             if ((int)threadIdx.x < Q) {
                 copy_word_async(to, log_sum + at, valid);
-                copy_word_async(to + Q, products + at, valid);
+                if (products != nullptr) copy_word_async(to + Q, products + at, valid);
             }
         }
         copy_commit();
@@ -304,11 +345,14 @@ __device__ void keys_tile(const Backward &b, int block) {
     load_rows<TILE, D>(k_tile, r.keys(qkv, first), r.width(), length - first);
     load_rows<TILE, D>(v_tile, r.values(qkv, first), r.width(), length - first);
     load(begin);
+    read_product(begin);
+    write_product(begin);
     float dk[D / 8][4] = {}, dv[D / 8][4] = {}, scale = 1.0f / sqrtf((float)D);
     for (int i = begin; i < steps; i++) {
         copy_wait<0>();
         __syncthreads();
         load(i + 1);
+        read_product(i + 1);
         bf16 *q_tile = stages + i % 2 * 2 * STEP, *dy_tile = q_tile + STEP;
         const float *row_log_sum = per_row + i % 2 * 2 * Q, *row_products = row_log_sum + Q;
         int row0 = i % steps_of_head * Q;  // counted from the first key
@@ -328,6 +372,7 @@ __device__ void keys_tile(const Backward &b, int block) {
         }
         multiply_weights<Q, D>(dv, p, dy_tile);
         multiply_weights<Q, D>(dk, dp, q_tile);
+        write_product(i + 1);
     }
     copy_wait<0>();
     if (b.pieces > 1) {
@@ -364,8 +409,7 @@ __global__ void __launch_bounds__(THREADS) add_pieces_kernel(Backward b) {
 
 // Gradients of 64 queries of one head, from all keys that they see.
 template <int D>
-__device__ void queries_tile(const Backward &b, int block) {
-    Rows r = rows_of(b.heads, b.tiles, block, b.heads.heads);
+__device__ void queries_tile(const Backward &b, const Rows &r) {
     const bf16 *qkv = b.qkv, *dy = b.dy;
     constexpr int K = step_of(D), SIZE = TILE * stride_of(D), STEP = K * stride_of(D);
     bf16 *q_tile = (bf16 *)shared_memory(), *dy_tile = q_tile + SIZE;
@@ -389,7 +433,13 @@ __device__ void queries_tile(const Backward &b, int block) {
     for (int half = 0; half < 2; half++) {
         int row = min(query + half * 8, length - 1);
         row_log_sum[half] = b.log_sum[r.row(row) * r.heads.heads + r.head];
-        row_products[half] = b.products[r.row(row) * r.heads.heads + r.head];
+        if (b.products != nullptr) {
+            row_products[half] = b.products[r.row(row) * r.heads.heads + r.head];
+        } else {
+            RowProduct<D, 4> product;  // the four threads that share a row of scores
+            product.read(b.y + r.output(row), dy + r.output(row), true);
+            row_products[half] = product.value();
+        }
     }
     float dq[D / 8][4] = {}, scale = 1.0f / sqrtf((float)D);
     for (int i = 0; i < steps; i++) {
@@ -417,15 +467,31 @@ __device__ void queries_tile(const Backward &b, int block) {
     store_rows<D>((bf16 *)r.queries(b.d_qkv, first), r.width(), length - first, dq, scale, scale);
 }
 
+// Fetches a tile of two matrices, which the forward pass left, while others are at work.
+template <int D>
+__device__ void prefetch_tile(const Rows &r, const bf16 *first, int first_stride, const bf16 *second, int second_stride) {
+    constexpr int LINE = 64, LINES = divide_up(D, LINE);  // elements; of a row
+    for (int i = threadIdx.x; i < min(TILE, r.tile.length - r.tile.first) * LINES; i += THREADS) {
+        int row = i / LINES, column = i % LINES * LINE;
+        prefetch(first + (int64_t)row * first_stride + column);
+        prefetch(second + (int64_t)row * second_stride + column);
+    }
+}
+
 // The first blocks take keys, the others queries.
 template <int D>
 __global__ void __launch_bounds__(THREADS) attention_backward_kernel(Backward b) {
     int block = (int)blockIdx.x, keys = b.count * b.heads.kv_heads * b.pieces;
-    wait_for_previous();
     if (block < keys) {
-        keys_tile<D>(b, block);
+        Rows r = rows_of(b.heads, b.tiles + b.count, block / b.pieces, b.heads.kv_heads);
+        prefetch_tile<D>(r, r.keys(b.qkv, r.tile.first), r.width(), r.values(b.qkv, r.tile.first), r.width());
+        wait_for_previous();
+        keys_tile<D>(b, r, block);
     } else {
-        queries_tile<D>(b, block - keys);
+        Rows r = rows_of(b.heads, b.tiles, block - keys, b.heads.heads);
+        prefetch_tile<D>(r, r.queries(b.qkv, r.tile.first), r.width(), b.y + r.output(r.tile.first), r.heads.heads * D);
+        wait_for_previous();
+        queries_tile<D>(b, r);
     }
 }
 
@@ -509,9 +575,14 @@ int plora_attention_backward(
     const float *log_sum, const void *dy, void *d_qkv, void *workspace, void *stream) {
     PLORA_TRY(check(*heads));
     float *products = (float *)workspace, *partials = (float *)((char *)workspace + products_bytes(*heads, rows));
-    PLORA_TRY(launch(output_products_kernel, rows, THREADS, 0, stream, *heads, (const bf16 *)qkv, (const bf16 *)y,
-                     (const bf16 *)dy, products));
+    int pieces = pieces_of(*heads, count);
+    if (pieces > 1) {
+        products = nullptr;  // a launch takes longer to wait for
+    } else {
+        PLORA_TRY(launch(output_products_kernel, rows, THREADS, 0, stream, (const bf16 *)y, (const bf16 *)dy, products, heads->heads,
+                         heads->head_size));
+    }
     auto run = heads->head_size == 32 ? backward<32> : heads->head_size == 64 ? backward<64> : heads->head_size == 96 ? backward<96> : backward<128>;
-    return run({*heads, tiles, count, pieces_of(*heads, count), (const bf16 *)qkv, log_sum, products, (const bf16 *)dy,
-                (bf16 *)d_qkv, partials}, stream);
+    return run({*heads, tiles, count, pieces, (const bf16 *)qkv, log_sum, (const bf16 *)y, (const bf16 *)dy, products, (bf16 *)d_qkv,
+                partials}, stream);
 }

@@ -338,7 +338,7 @@ __device__ void gradient_a_tile(const LoraArguments &g, const plora_tile &t) {
     gradient.find_gradients(g, t, terms);
     gradient.clear();
     gradient_a_prefetch(g, t);
-    wait_for_previous();
+    begin_behind(g);
     RowsFirst<GRADIENT_A_COLUMNS> ahead, now;
     int loaded = 0;
     auto load = [&] {
@@ -586,7 +586,7 @@ __device__ void gradient_b_alone(const LoraArguments &g, const plora_tile &t) {
         loaded++;
     };
     if ((int)threadIdx.x < min(t.rows, ROWS)) prefetch(g.low_rank + t.low_rank + t.rank + (int)threadIdx.x * t.stride);
-    wait_for_previous();
+    begin_behind(g);
     for (int stage = 0; stage < STAGES - 1; stage++) load();
     for (int step = 0; now.column < t.columns; step++) {
         bf16 *stage = stages + step % STAGES * STAGE;
@@ -643,6 +643,7 @@ __global__ void __launch_bounds__(THREADS, MASKED ? 2 : 3) gradient_kernel(LoraA
         const plora_tile t = g.tiles[lists.x_first + block - lists.a_count - lists.b_count];
         expand_tile<K, true, MASKED>(g, t);
     }
+    end_behind(g);
 }
 
 // ---- launches ----
@@ -671,6 +672,13 @@ int launch_gradients(const plora_lora_plan *plan, const LoraArguments &g, const 
     return launch_of(plan, g, lists, x_list, stream);
 }
 
+// Gradients of a, and of b where that has no launch of its own.
+GradientLists gradient_lists(const plora_lora_plan *plan) {
+    bool with_b = plan->cluster_rows > 0;
+    return {plan->first[PLORA_GRADIENT_A], plan->count[PLORA_GRADIENT_A], plan->first[PLORA_GRADIENT_B],
+            with_b ? plan->count[PLORA_GRADIENT_B] : 0, 0};
+}
+
 int launch_expand(const plora_lora_plan *plan, const LoraArguments &g, int list, void *stream) {
     int k = step_ranks(plan);
     auto kernel = k == 16 ? expand_kernel<16> : k == 32 ? expand_kernel<32> : expand_kernel<64>;
@@ -695,6 +703,24 @@ int gradient_b(
     g.dy = (const bf16 *)dy;
     PLORA_TRY(launch_gradient_b(plan, g, stream));
     return launch_reduce(plan, tiles, PLORA_GRADIENT_REDUCE, g.partials, g.low_rank_gradient, stream);
+}
+
+int gradient_low_rank(
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *dy, void *workspace, void *stream) {
+    LoraArguments g = lora_arguments(plan, tiles, terms, nullptr, workspace);
+    g.dy = (const bf16 *)dy;
+    return launch_cluster_gradient(plan, g, stream);
+}
+
+int gradients_behind(
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
+    const void *low_rank, const void *dy, void *workspace, void *stream) {
+    LoraArguments g = lora_arguments(plan, tiles, terms, dropout_keys, workspace);
+    g.x = (const bf16 *)x;
+    g.low_rank = (bf16 *)low_rank;
+    g.dy = (const bf16 *)dy;
+    g.behind = plan->rows > 0;
+    return launch_gradients(plan, g, gradient_lists(plan), PLORA_GRADIENT_X, stream);
 }
 
 #ifndef PLORA_EMULATE
@@ -745,13 +771,10 @@ int plora_lora_backward(
     g.low_rank = (bf16 *)low_rank;
     g.dy = (const bf16 *)dy;
     g.out = (bf16 *)dx;
-    GradientLists lists = {plan->first[PLORA_GRADIENT_A], plan->count[PLORA_GRADIENT_A], 0, 0, 0};
     if (plan->cluster_rows > 0) {
-        lists.b_first = plan->first[PLORA_GRADIENT_B];
-        lists.b_count = plan->count[PLORA_GRADIENT_B];
         PLORA_TRY(launch_cluster_gradient(plan, g, stream));
     } else {
         PLORA_TRY(gradient_b(plan, tiles, terms, low_rank, dy, workspace, stream));
     }
-    return launch_gradients(plan, g, lists, PLORA_GRADIENT_X, stream);
+    return launch_gradients(plan, g, gradient_lists(plan), PLORA_GRADIENT_X, stream);
 }

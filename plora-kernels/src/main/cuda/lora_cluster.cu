@@ -2,7 +2,7 @@
 //
 // Few tiles fill the device only if their sums over the inputs (outputs for dS) are cut. Here the blocks of a cluster take a tile's
 // steps by turns and add up what they found by way of each other's shared memory, in a fixed order: nothing goes through device
-// memory, and no other launch waits for it. In a tile of fewer than 64 rows, warps share the depth of each step, too.
+// memory, and no other launch waits for it. Once the next kernel of the stream runs, those before this one have ended. In a tile of fewer than 64 rows, warps share the depth of each step, 64 each.
 #include "lora.cuh"
 
 #ifndef PLORA_EMULATE
@@ -26,22 +26,21 @@ constexpr int BLOCKS = CLUSTER_BLOCKS;
 #define PLORA_CLUSTER
 #endif
 
-constexpr int stage_elements(int rows, int n) { return (rows + n) * DEPTH; }
+// Warps that take 64 of the depth of a step each; the others share their rows.
+constexpr int pieces_of(int rows) { return CLUSTER_THREADS / 32 / (rows / 16); }
 
-// As many as hold what a multiprocessor has to have under way.
-constexpr int stages_of(int rows, int n) {
-    int stages = CLUSTER_STAGE_BYTES / (stage_elements(rows, n) * 2);
-    return stages < 16 ? stages : 16;
-}
+constexpr int piece_elements(int rows, int n) { return (rows + n) * DEPTH; }
+constexpr int stage_elements(int rows, int n) { return pieces_of(rows) * piece_elements(rows, n); }
+
+constexpr int stages_of(int rows, int n) { return CLUSTER_STAGE_BYTES / (stage_elements(rows, n) * 2); }
 
 #if defined(PLORA_HOPPER) || defined(PLORA_EMULATE)
 
-// Columns from the tile's first one to those of this block's step.
-__device__ int cluster_column(int step) { return (step * BLOCKS + (int)cluster_rank()) * DEPTH; }
-
-// One tile's operands: rows of X or dY on the left, on the right A as (low-rank columns, depth) or B as (depth, low-rank columns).
+// One tile's operands: rows of X or dY on the left, on the right A as (low-rank columns, depth) or B as (depth, low-rank columns). A
+// step has pieces of 64 columns, each with both operands.
 template <int R, int N, bool GRADIENT>
 struct ClusterOperands {
+    static constexpr int PIECES = pieces_of(R);
     const bf16 *left, *right;
     int left_stride, right_stride;
     int rows, ranks, columns;
@@ -56,27 +55,32 @@ struct ClusterOperands {
         right = GRADIENT ? (const bf16 *)term.b + t.part_rank : (const bf16 *)term.a + (int64_t)t.part_rank * g.inputs;
     }
 
-    __device__ int steps() const { return divide_up(max(columns - cluster_column(0), 0), BLOCKS * DEPTH); }
+    // Columns from the tile's first one to those of a piece of this block's step.
+    static __device__ int column_of(int step, int piece) { return ((step * BLOCKS + (int)cluster_rank()) * PIECES + piece) * DEPTH; }
+
+    __device__ int steps() const { return divide_up(max(columns - column_of(0, 0), 0), BLOCKS * PIECES * DEPTH); }
 
     // Fetches the right operand while others are at work.
     __device__ void prefetch_right() const {
-        int lines = GRADIENT ? DEPTH : ranks;  // of a step
-        for (int i = threadIdx.x; i < lines * steps(); i += CLUSTER_THREADS) {
-            int column = cluster_column(i / lines), line = i % lines;
-            if (!GRADIENT) {
-                prefetch(right + (int64_t)line * right_stride + column);
-            } else if (column + line < columns) {
-                prefetch(right + (int64_t)(column + line) * right_stride);
-            }
+        int lines = GRADIENT ? DEPTH : ranks;  // of a piece
+        for (int i = threadIdx.x; i < lines * PIECES * steps(); i += CLUSTER_THREADS) {
+            int piece = i / lines, line = i % lines, column = column_of(piece / PIECES, piece % PIECES);
+            if (!GRADIENT && column < columns) prefetch(right + (int64_t)line * right_stride + column);
+            if (GRADIENT && column + line < columns) prefetch(right + (int64_t)(column + line) * right_stride);
         }
     }
 
     __device__ void load(bf16 *stage, int step) const {
-        int column = cluster_column(step), left_columns = columns - column;
-        copy_tile_async<R, DEPTH, CLUSTER_THREADS>(stage, left + column, left_stride, [&](int row, int chunk) {
+#pragma unroll
+        for (int piece = 0; piece < PIECES; piece++) load_piece(stage + piece * piece_elements(R, N), column_of(step, piece));
+    }
+
+    __device__ void load_piece(bf16 *tile, int column) const {
+        int left_columns = columns - column;
+        copy_tile_async<R, DEPTH, CLUSTER_THREADS>(tile, left + column, left_stride, [&](int row, int chunk) {
             return row < rows && chunk * CHUNK < left_columns ? 16 : 0;
         });
-        bf16 *right_tile = stage + R * DEPTH;
+        bf16 *right_tile = tile + R * DEPTH;
         if (GRADIENT) {
             const bf16 *from = right + (int64_t)column * right_stride;
             copy_tile_async<DEPTH, N, CLUSTER_THREADS>(right_tile, from, right_stride, [&](int row, int chunk) {
@@ -88,24 +92,31 @@ struct ClusterOperands {
             });
         }
     }
+
+    __device__ void drop(const LoraArguments &g, const plora_tile &t, const Mask &mask, bf16 *stage, int step) const {
+#pragma unroll
+        for (int piece = 0; piece < PIECES; piece++) {
+            bf16 *tile = stage + piece * piece_elements(R, N);
+            drop_tile<DEPTH, CLUSTER_THREADS, R>(g, t, mask, tile, 0, t.column + column_of(step, piece));
+        }
+    }
 };
 
-// A warp's share of a block's products: 16 of its rows, and some of the depth of each step.
+// A warp's share of a block's products: 16 of its rows, and one piece of each step.
 template <int R, int N, bool GRADIENT>
 struct ClusterSums {
-    static constexpr int WARPS_M = R / 16, WARPS_K = CLUSTER_THREADS / 32 / WARPS_M;
+    static constexpr int WARPS_M = R / 16;
     float sums[N / 8][4] = {};
 
     __device__ int slab() const { return (int)threadIdx.x / 32 % WARPS_M * 16; }
     __device__ int piece() const { return (int)threadIdx.x / 32 / WARPS_M; }
 
     __device__ void multiply_step(bf16 *stage) {
-        bf16 *right_tile = stage + R * DEPTH;
+        bf16 *left_tile = stage + piece() * piece_elements(R, N), *right_tile = left_tile + R * DEPTH;
 #pragma unroll
-        for (int i = 0; i < DEPTH; i += 16 * WARPS_K) {
-            int k = i + piece() * 16;
+        for (int k = 0; k < DEPTH; k += 16) {
             uint32_t left[4], right[4];
-            load_left<DEPTH>(left, stage, slab(), k);
+            load_left<DEPTH>(left, left_tile, slab(), k);
 #pragma unroll
             for (int n = 0; n < N; n += 16) {
                 if (GRADIENT) {
@@ -119,7 +130,7 @@ struct ClusterSums {
         }
     }
 
-    // Shows the sums to the cluster: (pieces of the depth, R, N).
+    // Shows the sums to the cluster: (pieces, R, N).
     __device__ void show(float *shown) const {
         float *to = shown + (piece() * R + slab() + fragment_row()) * N + fragment_column();
 #pragma unroll
@@ -135,7 +146,7 @@ struct ClusterSums {
 // Adds up what all blocks show, a share of the tile in each block: first those of some blocks in each group of threads.
 template <int R, int N>
 struct ClusterTotal {
-    static constexpr int PIECES = CLUSTER_THREADS / 32 / (R / 16);
+    static constexpr int PIECES = pieces_of(R);
     static constexpr int QUADS = R * N / 4 / BLOCKS;  // of a block's share
     static constexpr int GROUPS = CLUSTER_THREADS / QUADS < 1 ? 1 : CLUSTER_THREADS / QUADS < BLOCKS ? CLUSTER_THREADS / QUADS : BLOCKS;
 
@@ -183,12 +194,12 @@ __device__ void cluster_tile(const LoraArguments &g, const plora_tile &t) {
         loaded++;
     };
     operands.prefetch_right();
-    wait_for_previous();
+    wait_for_previous_first();
     for (int stage = 0; stage < STAGES - 1; stage++) load();
     for (int step = 0; step < steps; step++) {
         bf16 *stage = stages + step % STAGES * STAGE;
         copy_wait<STAGES - 2>();
-        if (mask.threshold != 0) drop_tile<DEPTH, CLUSTER_THREADS, R>(g, t, mask, stage, 0, t.column + cluster_column(step));
+        if (mask.threshold != 0) operands.drop(g, t, mask, stage, step);
         __syncthreads();
         load();
         sums.multiply_step(stage);

@@ -353,7 +353,7 @@ int plora_attention(
 /* Bytes of workspace for the backward of `rows` rows in `count` tiles. */
 int64_t plora_attention_workspace(const plora_heads *heads, int32_t count, int32_t rows);
 
-/* Overwrites d_qkv. Two launches, or three where there are few tiles. */
+/* Overwrites d_qkv. Two launches. */
 int plora_attention_backward(
     const plora_heads *heads, const plora_attention_tile *tiles, int32_t count, int32_t rows, const void *qkv, const void *y,
     const float *log_sum, const void *dy, void *d_qkv, void *workspace, void *stream);

@@ -142,24 +142,26 @@ __global__ void __launch_bounds__(THREADS)
     *(uint4 *)(d_gate_up + at + features) = pack(up);
 }
 
-// One block a row, one thread eight pairs at a time.
-__global__ void __launch_bounds__(ROW_THREADS)
+// One block a row, one thread eight pairs at a time, at the same place of each head that it takes.
+__global__ void __launch_bounds__(THREADS)
     rotary_kernel(plora_heads heads, const float *table, const int32_t *positions, bf16 *qkv, float direction) {
-    wait_for_previous();
     int size = heads.head_size, half = size / 2, in_head = half / CHUNK;
+    int offset = (int)threadIdx.x % in_head * CHUNK, head = (int)threadIdx.x / in_head, at_once = THREADS / in_head;
     bf16 *row = qkv + (int64_t)blockIdx.x * (heads.heads + 2 * heads.kv_heads) * size;
-    const float *angles = table + (int64_t)positions[blockIdx.x] * size;
-    for (int i = threadIdx.x; i < (heads.heads + heads.kv_heads) * in_head; i += ROW_THREADS) {
-        int offset = i % in_head * CHUNK;
-        bf16 *first = row + i / in_head * size + offset;
+    float cosines[8], sines[8];  // known before the kernels that make qkv have ended
+    const float *angles = table + (int64_t)positions[blockIdx.x] * size + offset;
+#pragma unroll
+    for (int e = 0; e < 8; e++) cosines[e] = angles[e], sines[e] = angles[half + e] * direction;
+    wait_for_previous();
+    for (; head < heads.heads + heads.kv_heads && (int)threadIdx.x < at_once * in_head; head += at_once) {
+        bf16 *first = row + head * size + offset;
         float x[8], y[8];
         load(x, first);
         load(y, first + half);
 #pragma unroll
         for (int e = 0; e < 8; e++) {
-            float cosine = angles[offset + e], sine = angles[half + offset + e] * direction;
-            float rotated = x[e] * cosine - y[e] * sine;
-            y[e] = y[e] * cosine + x[e] * sine;
+            float rotated = x[e] * cosines[e] - y[e] * sines[e];
+            y[e] = y[e] * cosines[e] + x[e] * sines[e];
             x[e] = rotated;
         }
         *(uint4 *)first = pack(x);
@@ -224,5 +226,5 @@ int plora_rotary(
     const plora_heads *heads, const float *table, const int32_t *positions, void *qkv, int32_t rows, int32_t inverse,
     void *stream) {
     PLORA_REQUIRE(heads->head_size % 16 == 0, "head_size (%d) must be a multiple of 16.", heads->head_size);
-    return launch(rotary_kernel, rows, ROW_THREADS, 0, stream, *heads, table, positions, (bf16 *)qkv, inverse ? -1.0f : 1.0f);
+    return launch(rotary_kernel, rows, THREADS, 0, stream, *heads, table, positions, (bf16 *)qkv, inverse ? -1.0f : 1.0f);
 }
