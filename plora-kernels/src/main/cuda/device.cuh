@@ -340,27 +340,42 @@ inline int grant_shared(Device &device, const void *kernel, int shared) {
     return PLORA_OK;
 }
 
-// Launches unless there are no blocks. On sm_90 and newer a kernel may start while the one before it drains.
+// Launches unless there are no blocks, `cluster` of them in each cluster. On sm_90 and newer a kernel may start while the one
+// before it drains.
 template <typename... Parameters, typename... Arguments>
-int launch(void (*kernel)(Parameters...), int blocks, int threads, int shared, void *stream, Arguments... arguments) {
+int launch_clusters(
+    void (*kernel)(Parameters...), int blocks, int cluster, int threads, int shared, void *stream, Arguments... arguments) {
     if (blocks == 0) return PLORA_OK;
     Device *device;
     bool one = true;
     PLORA_TRY(follows_one((cudaStream_t)stream, one));
     PLORA_TRY(current_device(device));
     PLORA_TRY(grant_shared(*device, (const void *)kernel, shared));
-    cudaLaunchAttribute overlap;
-    overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-    overlap.val.programmaticStreamSerializationAllowed = 1;
+    cudaLaunchAttribute attributes[2];
+    unsigned count = 0;
+    if (device->major >= 9 && one) {
+        attributes[count].id = cudaLaunchAttributeProgrammaticStreamSerialization;
+        attributes[count++].val.programmaticStreamSerializationAllowed = 1;
+    }
+    if (cluster > 1) {
+        attributes[count].id = cudaLaunchAttributeClusterDimension;
+        attributes[count++].val.clusterDim = {(unsigned)cluster, 1, 1};
+    }
     cudaLaunchConfig_t configuration = {};
     configuration.gridDim = dim3((unsigned)blocks);
     configuration.blockDim = dim3((unsigned)threads);
     configuration.dynamicSmemBytes = (size_t)shared;
     configuration.stream = (cudaStream_t)stream;
-    configuration.attrs = &overlap;
-    configuration.numAttrs = device->major >= 9 && one ? 1 : 0;
+    configuration.attrs = attributes;
+    configuration.numAttrs = count;
     PLORA_CHECK(cudaLaunchKernelEx(&configuration, kernel, static_cast<Parameters>(arguments)...));
     return PLORA_OK;
+}
+
+// The same without clusters, or with those that the kernel is built for.
+template <typename... Parameters, typename... Arguments>
+int launch(void (*kernel)(Parameters...), int blocks, int threads, int shared, void *stream, Arguments... arguments) {
+    return launch_clusters(kernel, blocks, 1, threads, shared, stream, arguments...);
 }
 
 #endif

@@ -14,6 +14,7 @@ const Named TESTS[] = {
     {"lora_few", test_lora_few},
     {"lora_nan", test_lora_nan},
 #ifndef PLORA_EMULATE
+    {"frozen", test_frozen},
     {"lora_linear", test_lora_linear},
     {"lora_linear_nan", test_lora_linear_nan},
 #endif
