@@ -30,25 +30,20 @@ struct Barriers {
     uint64_t x_full[FROZEN_STAGES], x_empty[FROZEN_STAGES];
 };
 
-// Floats from one row of a block's sums to the next: a thread's rows are in different banks.
-constexpr int pitch_of(int width) { return (width + 31) / 32 * 32 + 4; }
-
 #if defined(PLORA_HOPPER)
 
 // Rows of more than this take two boxes.
 constexpr int BOX_ROWS = 256;
 
-// The block's place: its tile and its piece of the sum.
+// The block's place: a tile for each cluster, a piece of the sum for each of its blocks.
 struct Place {
-    int beside, split;  // within the cluster
-    int column;         // first
-    int step, steps;    // first, count
+    int split;
+    int column;       // first
+    int step, steps;  // first, count
 
     __device__ explicit Place(const Arguments &g) {
-        int rank = (int)cluster_rank();
-        beside = rank % g.plan.beside;
-        split = rank / g.plan.beside;
-        column = ((int)cluster_index() * g.plan.beside + beside) * g.plan.width;
+        split = (int)cluster_rank();
+        column = (int)cluster_index() * g.plan.width;
         int all = divide_up(g.depth, DEPTH);
         step = all * split / g.plan.splits;
         steps = all * (split + 1) / g.plan.splits - step;
@@ -81,31 +76,22 @@ __device__ void copy_weights(const Arguments &g, const Place &place, const CUten
     }
 }
 
-// Copies x to all blocks of the cluster that share it, each block its part of the rows.
 template <int N>
 __device__ void copy_x(const Arguments &g, const Place &place, const CUtensorMap &map, bf16 *ring, Barriers &barriers) {
-    int beside = g.plan.beside, rows = N / beside;
-    uint16_t mask = (uint16_t)(((1 << beside) - 1) << (place.split * beside));
     Ring x(g.plan.x_stages);
     for (int step = 0; step < place.steps; step++, x.advance()) {
-        int k = (place.step + step) * DEPTH;
-        bf16 *to = ring + x.stage * N * DEPTH;
         uint64_t *full = &barriers.x_full[x.stage];
         barrier_wait(&barriers.x_empty[x.stage], x.parity ^ 1);
         barrier_expect(full, N * DEPTH * 2);
-        if (beside == 1) {
-            copy_box(to, &map, full, k, 0);
-        } else {
-            copy_box_to(to + place.beside * rows * DEPTH, &map, full, k, place.beside * rows, mask);
-        }
+        copy_box(ring + x.stage * N * DEPTH, &map, full, (place.step + step) * DEPTH, 0);
     }
 }
 
-// Gives stages back, x's to all blocks that copy to it.
-__device__ inline void release(const Arguments &g, const Place &place, uint64_t *weights_empty, uint64_t *x_empty) {
-    int thread = (int)threadIdx.x % WARPGROUP;
-    if (thread == 0) barrier_arrive(weights_empty);
-    if (thread < g.plan.beside) barrier_arrive_at(x_empty, (uint32_t)(place.split * g.plan.beside + thread));
+__device__ inline void release(uint64_t *weights_empty, uint64_t *x_empty) {
+    if (threadIdx.x % WARPGROUP == 0) {
+        barrier_arrive(weights_empty);
+        barrier_arrive(x_empty);
+    }
 }
 
 template <int N, int GROUPS, bool BACKWARD>
@@ -132,7 +118,7 @@ __device__ void multiply_steps(
         products_commit();
         if (step > 0) {
             products_wait<1>();
-            release(g, place, weights_empty, x_empty);
+            release(weights_empty, x_empty);
         }
         weights_empty = &barriers.weights_empty[w_ring.stage];
         x_empty = &barriers.x_empty[x_ring.stage];
@@ -145,7 +131,7 @@ __device__ void multiply_steps(
 // Leaves sums in shared memory by rows of x.
 template <int N, int GROUPS>
 __device__ void leave_sums(const Arguments &g, float *left, const float (&sums)[GROUPS][N / 2]) {
-    int pitch = pitch_of(g.plan.width), group = (int)threadIdx.x / WARPGROUP, warp = (int)threadIdx.x % WARPGROUP / 32;
+    int pitch = frozen_pitch(g.plan.width), group = (int)threadIdx.x / WARPGROUP, warp = (int)threadIdx.x % WARPGROUP / 32;
 #pragma unroll
     for (int tile = 0; tile < GROUPS; tile++) {
         int column = (tile * 2 + group) * 64 + warp * 16 + fragment_row();
@@ -160,30 +146,63 @@ __device__ void leave_sums(const Arguments &g, float *left, const float (&sums)[
     }
 }
 
-__device__ inline void add_quad_to(float *sums, const float4 &v) { sums[0] += v.x, sums[1] += v.y, sums[2] += v.z, sums[3] += v.w; }
+// The columns of one row of the result that one thread adds up at a time.
+struct Chunk {
+    int row, column;  // of the tile
+    uint4 *to;        // null outside the result
 
-// Adds up the pieces of this block's part of the rows, and writes them.
-template <int N>
-__device__ void add_pieces(const Arguments &g, const Place &place, const float *left) {
-    int splits = g.plan.splits, pitch = pitch_of(g.plan.width), chunks = g.plan.width / CHUNK;
-    int first = N * place.split / splits, end = min(N * (place.split + 1) / splits, g.rows);
-    for (int i = (int)threadIdx.x; i < (end - first) * chunks; i += MULTIPLIERS) {
-        int row = first + i / chunks, column = i % chunks * CHUNK;
-        if (place.column + column >= g.columns) continue;
-        uint4 *to = (uint4 *)(g.out + (int64_t)row * g.columns + place.column + column);
-        float old[8], sum[8] = {};
-        const float *from = left + row * pitch + column;
-        if (g.beta != 0.0f) unpack(*to, old);
-        for (int split = 0; split < splits; split++) {
-            uint32_t rank = (uint32_t)(split * g.plan.beside + place.beside);
-            add_quad_to(sum, read_from(from, rank));
-            add_quad_to(sum + 4, read_from(from + 4, rank));
-        }
-        if (g.beta != 0.0f) {
+    __device__ Chunk(const Arguments &g, const Place &place, int first, int end, int i) {
+        int chunks = g.plan.width / CHUNK;
+        row = first + i / chunks;
+        column = i % chunks * CHUNK;
+        bool valid = row < end && place.column + column < g.columns;
+        to = valid ? (uint4 *)(g.out + (int64_t)row * g.columns + place.column + column) : nullptr;
+    }
+};
+
+constexpr int AT_ONCE = 4;  // pieces that are read together
+
+// Adds up eight columns of all pieces of the sum, in order.
+__device__ inline void add_pieces(const Arguments &g, const float *from, float (&sum)[8]) {
+    for (int first = 0; first < g.plan.splits; first += AT_ONCE) {
+        float4 low[AT_ONCE], high[AT_ONCE];
 #pragma unroll
-            for (int e = 0; e < 8; e++) sum[e] += g.beta * old[e];
+        for (int i = 0; i < AT_ONCE; i++) {
+            uint32_t rank = (uint32_t)min(first + i, g.plan.splits - 1);
+            low[i] = read_from(from, rank);
+            high[i] = read_from(from + 4, rank);
         }
-        *to = pack(sum);
+#pragma unroll
+        for (int i = 0; i < AT_ONCE; i++) {
+            if (first + i >= g.plan.splits) break;
+            sum[0] += low[i].x, sum[1] += low[i].y, sum[2] += low[i].z, sum[3] += low[i].w;
+            sum[4] += high[i].x, sum[5] += high[i].y, sum[6] += high[i].z, sum[7] += high[i].w;
+        }
+    }
+}
+
+// Waits until all blocks of the cluster have left their sums, then adds up this block's part of the rows and writes it.
+template <int N>
+__device__ void finish(const Arguments &g, const Place &place, const float *left) {
+    int splits = g.plan.splits, pitch = frozen_pitch(g.plan.width);
+    int first = N * place.split / splits, end = min(N * (place.split + 1) / splits, g.rows);
+    Chunk chunk(g, place, first, end, (int)threadIdx.x);
+    uint4 old = {0, 0, 0, 0};
+    if (g.beta != 0.0f && chunk.to != nullptr) old = *chunk.to;
+    cluster_arrived();
+    for (int i = (int)threadIdx.x; chunk.row < end; i += MULTIPLIERS) {
+        if (chunk.to != nullptr) {
+            float sum[8] = {}, before[8];
+            add_pieces(g, left + chunk.row * pitch + chunk.column, sum);
+            if (g.beta != 0.0f) {
+                unpack(old, before);
+#pragma unroll
+                for (int e = 0; e < 8; e++) sum[e] += g.beta * before[e];
+            }
+            *chunk.to = pack(sum);
+        }
+        chunk = Chunk(g, place, first, end, i + MULTIPLIERS);
+        if (g.beta != 0.0f && chunk.to != nullptr) old = *chunk.to;
     }
 }
 
@@ -206,7 +225,7 @@ __global__ void __launch_bounds__(FROZEN_THREADS, 1) frozen_kernel(
         }
         for (int i = 0; i < g.plan.x_stages; i++) {
             barrier_init(&barriers.x_full[i], 1);
-            barrier_init(&barriers.x_empty[i], 2 * g.plan.beside);
+            barrier_init(&barriers.x_empty[i], 2);
         }
         barrier_init_fence();
         show_shared();
@@ -225,6 +244,7 @@ __global__ void __launch_bounds__(FROZEN_THREADS, 1) frozen_kernel(
             copy_weights<BACKWARD>(g, place, w_map, weights + ring.stage * g.plan.width * DEPTH, &barriers.weights_full[ring.stage], step);
         }
     } else if (copies_x) {
+        prefetch_map(&x_map);
         wait_for_grids();
         copy_x<N>(g, place, x_map, x, barriers);
     }
@@ -237,8 +257,12 @@ __global__ void __launch_bounds__(FROZEN_THREADS, 1) frozen_kernel(
         leave_sums<N, GROUPS>(g, left, sums);
     }
     __syncwarp();
-    cluster_wait();
-    if (threadIdx.x < MULTIPLIERS) add_pieces<N>(g, place, left);
+    cluster_arrive();
+    if (threadIdx.x < MULTIPLIERS) {
+        finish<N>(g, place, left);
+    } else {
+        cluster_arrived();
+    }
     __syncwarp();
     cluster_wait();  // nobody reads a block that has ended
 #endif
@@ -249,10 +273,10 @@ int launch_frozen(const FrozenPlan &plan, const Arguments &g, const void *x, int
     CUtensorMap w_map, x_map;
     int box = plan.width > 256 ? plan.width / 2 : plan.width;
     PLORA_TRY(BACKWARD ? make_map(w_map, w, g.depth, g.columns, g.columns, DEPTH) : make_map(w_map, w, g.columns, g.depth, g.depth, box));
-    PLORA_TRY(make_map(x_map, x, g.rows, g.depth, x_stride, N / plan.beside));
-    int cluster = plan.beside * plan.splits, clusters = divide_up(g.columns, plan.width * plan.beside);
+    PLORA_TRY(make_map(x_map, x, g.rows, g.depth, x_stride, N));
+    int tiles = divide_up(g.columns, plan.width);
     int shared = (int)frozen_ring_bytes(plan) + (int)sizeof(Barriers);
-    return launch_clusters(frozen_kernel<N, GROUPS, BACKWARD>, clusters * cluster, cluster, FROZEN_THREADS, shared, stream, g, w_map, x_map);
+    return launch_clusters(frozen_kernel<N, GROUPS, BACKWARD>, tiles * plan.splits, plan.splits, FROZEN_THREADS, shared, stream, g, w_map, x_map);
 }
 
 template <int N, bool BACKWARD>

@@ -6,20 +6,22 @@ namespace plora {
 
 constexpr int FROZEN_DEPTH = 64;                // of a step of a sum
 constexpr int FROZEN_STAGES = 32;               // most stages of a ring
+constexpr int FROZEN_SPLITS = 8;                // most pieces of a sum
 constexpr int FROZEN_SHARED = 227 * 1024 - 1024;  // bytes that the rings may take
 
-// One pass: each block takes one tile of `width` columns of the result, all its rows, and one piece of the sum. Blocks of a
-// cluster are `splits` x `beside`: `beside` tiles side by side share each piece of the rows of x, and `splits` blocks add up
-// their pieces of a tile's sum.
+// One pass: each block takes one tile of `width` columns of the result, all its rows, and one piece of the sum. The blocks of a
+// cluster add up the pieces of a tile.
 struct FrozenPlan {
     int tokens;         // rows of x in a step: 32, 64, 128 or 256
     int groups;         // tiles of 64 weight rows of each of the two warpgroups: 1, 2 or 3
     int width;          // columns of the result in a tile, a multiple of 8, in backward of 64
-    int beside;         // 1, 2 or 4
-    int splits;         // at most 8 / beside
+    int splits;         // pieces of the sum
     int weight_stages;  // of width x 64 weights
     int x_stages;       // of tokens x 64
 };
+
+// Floats from one row of a block's sums to the next: those that a warp writes at once are in different banks.
+constexpr int frozen_pitch(int width) { return (width + 31) / 32 * 32 + 4; }
 
 // Bytes of the two rings.
 int64_t frozen_ring_bytes(const FrozenPlan &plan);

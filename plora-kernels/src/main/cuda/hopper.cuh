@@ -36,9 +36,12 @@ __device__ inline uint32_t cluster_count() {
     return count;
 }
 
-// Waits for all threads of the cluster; what each wrote before is seen after.
+// Each thread of the cluster arrives, and waits for all; what each wrote before it arrived is seen after.
+__device__ inline void cluster_arrive() { asm volatile("barrier.cluster.arrive.release;" ::: "memory"); }
+__device__ inline void cluster_arrived() { asm volatile("barrier.cluster.wait.acquire;" ::: "memory"); }
 __device__ inline void cluster_wait() {
-    asm volatile("barrier.cluster.arrive.release;\nbarrier.cluster.wait.acquire;" ::: "memory");
+    cluster_arrive();
+    cluster_arrived();
 }
 
 // Waits for `threads` threads that use the same barrier, 1..15.

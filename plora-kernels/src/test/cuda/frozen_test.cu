@@ -4,6 +4,7 @@
 
 using namespace plora;
 
+#ifndef PLORA_EMULATE
 namespace {
 
 struct Product {
@@ -19,14 +20,11 @@ bool random_plan(Random &random, const Product &p, FrozenPlan &plan) {
     plan.groups = random.within(1, 3);
     int unit = p.backward ? 64 : plan.groups == 3 ? 16 : 8;
     plan.width = unit * random.within(1, plan.groups * 128 / unit);
-    plan.beside = random.one_of({1, 1, 2, 4});
     plan.splits = random.within(1, 8);
-    plan.weight_stages = random.within(1, 12);
-    plan.x_stages = random.within(1, 6);
+    plan.weight_stages = random.within(2, 12);
+    plan.x_stages = random.within(2, 6);
     return plan.tokens >= p.rows && frozen_plan_fits(plan, p.backward);
 }
-
-#ifndef PLORA_EMULATE
 
 Product random_product(Random &random) {
     Product p;
@@ -89,9 +87,28 @@ void check_product(Random &random, const Product &p, const FrozenPlan &plan, boo
     compare(p.backward ? "dx" : "y", first, expected, BF16, F32);
 }
 
+}  // namespace
 #endif
 
-}  // namespace
+void test_frozen_plan(Random &random, int shapes) {
+    for (int i = 0; i < shapes; i++) {
+        plora_device device = {random.one_of({80, 90, 90, 90, 100}), random.one_of({66, 114, 132}), 227 << 10};
+        bool backward = random.chance(0.5);
+        int rows = random.within(1, 400), columns = 8 * random.within(1, 5000), depth = 8 * random.within(1, 5000);
+        if (random.chance(0.5)) depth *= 10, columns = 8 * random.within(1, 600);
+        FrozenPlan plan;
+        if (!frozen_plan(device, backward, rows, columns, depth, plan)) continue;
+        REQUIRE(device.compute_capability == 90 && rows <= plan.tokens && frozen_plan_fits(plan, backward), "rows (%d)", rows);
+        int64_t tiles = (columns + plan.width - 1) / plan.width;
+        REQUIRE(tiles * plan.splits <= device.multiprocessors, "(%lld) blocks", (long long)tiles * plan.splits);
+        REQUIRE(tiles * plan.width < columns + plan.width, "a tile of (%d) lies beyond (%d) columns", plan.width, columns);
+    }
+    plora_device h100 = {90, 132, 227 << 10};
+    FrozenPlan plan;
+    REQUIRE(frozen_plan(h100, true, 256, 3584, 37888, plan) && plan.width == 128 && plan.splits == 4, "width (%d)", plan.width);
+    REQUIRE(!frozen_plan(h100, true, 257, 3584, 37888, plan), "rows (257)");
+    REQUIRE(!frozen_plan(h100, false, 256, 37888, 3584, plan), "more tiles than multiprocessors");
+}
 
 #ifndef PLORA_EMULATE
 
@@ -100,11 +117,6 @@ void test_frozen(Random &random, int shapes) {
         Product p = random_product(random);
         FrozenPlan plan;
         while (!random_plan(random, p, plan)) {
-        }
-        if (getenv("VERBOSE") != nullptr) {
-            fprintf(stderr, "%d: backward %d rows %d columns %d depth %d stride %d beta %g; tokens %d groups %d width %d beside %d splits %d stages %d %d\n", i,
-                    p.backward, p.rows, p.columns, p.depth, p.x_stride, (double)p.beta, plan.tokens, plan.groups, plan.width, plan.beside,
-                    plan.splits, plan.weight_stages, plan.x_stages);
         }
         check_product(random, p, plan, random.chance(0.2));
     }

@@ -193,9 +193,9 @@ void measure_calls(Bench &bench, plora_blas *blas, const Case &c) {
     fflush(stdout);
 }
 
-// One way to cut a frozen product: columns of a tile, tiles of a cluster side by side, pieces of the sum, KiB of the rings.
+// One way to cut a frozen product: columns of a tile, pieces of the sum, KiB of the rings.
 struct Cut {
-    int width, beside, splits, kilobytes;
+    int width, splits, kilobytes;
 };
 
 plora::FrozenPlan plan_of(const Cut &cut, int rows) {
@@ -203,7 +203,6 @@ plora::FrozenPlan plan_of(const Cut &cut, int rows) {
     plan.tokens = rows <= 32 ? 32 : rows <= 64 ? 64 : rows <= 128 ? 128 : 256;
     plan.groups = (cut.width + 127) / 128;
     plan.width = cut.width;
-    plan.beside = cut.beside;
     plan.splits = cut.splits;
     plan.x_stages = plan.tokens == 256 ? 3 : 4;
     plan.weight_stages = std::min(plora::FROZEN_STAGES, (cut.kilobytes * 1024 / 128 - plan.x_stages * plan.tokens) / plan.width);
@@ -257,7 +256,7 @@ void measure_frozen(Bench &bench, plora_blas *blas, const Case &c, bool backward
            "\"behind_small\": %.4f",
            layer.rows, c.inputs, c.outputs, backward, t[0].graph, t[1].graph, least / t[1].graph, t[2].graph);
     for (size_t i = 0; i < cuts.size(); i++) {
-        printf(",\n    \"%d.%d.%d.%d\": %.4f, \"fraction\": %.3f, \"behind_small\": %.4f", cuts[i].width, cuts[i].beside, cuts[i].splits,
+        printf(",\n    \"%d.%d.%d\": %.4f, \"fraction\": %.3f, \"behind_small\": %.4f", cuts[i].width, cuts[i].splits,
                cuts[i].kilobytes, t[3 + 2 * i].graph, least / t[3 + 2 * i].graph, t[4 + 2 * i].graph);
     }
     printf("}\n");
@@ -295,7 +294,7 @@ int main(int count, char **arguments) {
             measure_calls(bench, blas, c);
         } else if (mode == "frozen" || mode == "frozen_backward") {
             std::vector<Cut> cuts;
-            for (Cut cut; i + 1 < count && sscanf(arguments[i + 1], "%d.%d.%d.%d", &cut.width, &cut.beside, &cut.splits, &cut.kilobytes) == 4; i++) {
+            for (Cut cut; i + 1 < count && sscanf(arguments[i + 1], "%d.%d.%d", &cut.width, &cut.splits, &cut.kilobytes) == 3; i++) {
                 cuts.push_back(cut);
             }
             measure_frozen(bench, blas, c, mode == "frozen_backward", cuts, bandwidth);

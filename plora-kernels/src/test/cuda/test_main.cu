@@ -7,6 +7,7 @@ struct Named {
     Test test;
 };
 const Named TESTS[] = {
+    {"frozen_plan", test_frozen_plan},
     {"dropout", test_dropout},
     {"lora_plan", test_lora_plan},
     {"lora_plan_beside", test_lora_plan_beside},
