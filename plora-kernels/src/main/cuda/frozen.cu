@@ -28,7 +28,9 @@ struct Arguments {
 struct Barriers {
     uint64_t weights_full[FROZEN_STAGES], weights_empty[FROZEN_STAGES];
     uint64_t x_full[FROZEN_STAGES], x_empty[FROZEN_STAGES];
+    uint64_t landed;
 };
+constexpr uint32_t EMPTY = FROZEN_STAGES * sizeof(uint64_t);  // from a stage's barrier when full to that when empty
 
 #if defined(PLORA_HOPPER)
 
@@ -87,122 +89,159 @@ __device__ void copy_x(const Arguments &g, const Place &place, const CUtensorMap
     }
 }
 
-__device__ inline void release(uint64_t *weights_empty, uint64_t *x_empty) {
-    if (threadIdx.x % WARPGROUP == 0) {
-        barrier_arrive(weights_empty);
-        barrier_arrive(x_empty);
+// The same value for all threads of a warp, which the compiler cannot know.
+__device__ inline uint32_t uniform(uint32_t value) { return __shfl_sync(0xffffffffu, value, 0); }
+
+// A ring as those who multiply see it: what one stage is, and the whole way back.
+struct Reader {
+    uint32_t place, step, full;  // of the stage in units of 16 bytes; from one to the next; its barrier
+    int left, stages;            // until the ring's end
+    uint32_t parity = 0;
+
+    __device__ Reader(const void *ring, int bytes, const uint64_t *barriers, int count)
+        : place(uniform(shared_address(ring) / 16)), step((uint32_t)bytes / 16), full(uniform(shared_address(barriers))), left(count), stages(count) {}
+
+    __device__ void wait() const { barrier_wait(full, parity); }
+    __device__ uint32_t empty() const { return full + EMPTY; }
+    __device__ void advance() {
+        place += step;
+        full += 8;
+        if (--left == 0) {
+            place -= step * (uint32_t)stages;
+            full -= 8 * (uint32_t)stages;
+            left = stages;
+            parity ^= 1;
+        }
     }
-}
+};
 
 template <int N, int GROUPS, bool BACKWARD>
 __device__ void multiply_steps(
-    const Arguments &g, const Place &place, bf16 *weights, bf16 *x, Barriers &barriers, float (&sums)[GROUPS][N / 2]) {
-    constexpr int ALONG = BACKWARD ? 128 : 2;  // 16 further along the sum of the left operand
-    constexpr int TILE = 64 * DEPTH * 2 / 16;  // from one tile of 64 weight rows to the next
-    int group = (int)threadIdx.x / WARPGROUP;
-    Ring w_ring(g.plan.weight_stages), x_ring(g.plan.x_stages);
-    uint64_t *weights_empty = nullptr, *x_empty = nullptr;
-    for (int step = 0; step < place.steps; step++, w_ring.advance(), x_ring.advance()) {
-        bf16 *left = weights + w_ring.stage * g.plan.width * DEPTH + group * 64 * DEPTH;
-        uint64_t a = BACKWARD ? operand_transposed<64>(left) : operand(left), b = operand(x + x_ring.stage * N * DEPTH);
-        barrier_wait(&barriers.weights_full[w_ring.stage], w_ring.parity);
-        barrier_wait(&barriers.x_full[x_ring.stage], x_ring.parity);
+    const Arguments &g, const Place &place, const bf16 *weights, const bf16 *x, const Barriers &barriers, float (&sums)[GROUPS][N / 2]) {
+    constexpr uint32_t ALONG = BACKWARD ? 128 : 2;  // 16 further along the sum of the left operand
+    constexpr uint32_t TILE = 64 * DEPTH * 2 / 16;  // from one tile of 64 weight rows to the next
+    uint32_t group = uniform(threadIdx.x / WARPGROUP);
+    bool releases = threadIdx.x % WARPGROUP == 0;
+    Reader left(weights, g.plan.width * DEPTH * 2, barriers.weights_full, g.plan.weight_stages);
+    Reader right(x, N * DEPTH * 2, barriers.x_full, g.plan.x_stages);
+    uint32_t left_empty = 0, right_empty = 0;
+    for (int step = 0; step < place.steps; step++) {
+        left.wait();
+        right.wait();
+        uint32_t a = left.place + group * TILE, b = right.place;
         products_begin();
 #pragma unroll
-        for (int i = 0; i < DEPTH / 16; i++) {
+        for (uint32_t i = 0; i < DEPTH / 16; i++) {
 #pragma unroll
-            for (int tile = 0; tile < GROUPS; tile++) {
-                multiply_narrow<N, BACKWARD, false>(sums[tile], a + tile * 2 * TILE + i * ALONG, b + i * 2);
+            for (uint32_t tile = 0; tile < GROUPS; tile++) {
+                multiply_narrow<N, BACKWARD, false>(sums[tile], operand_at(a + tile * 2 * TILE + i * ALONG), operand_at(b + i * 2));
             }
         }
         products_commit();
         if (step > 0) {
             products_wait<1>();
-            release(weights_empty, x_empty);
+            if (releases) {
+                barrier_arrive(left_empty);
+                barrier_arrive(right_empty);
+            }
         }
-        weights_empty = &barriers.weights_empty[w_ring.stage];
-        x_empty = &barriers.x_empty[x_ring.stage];
+        left_empty = left.empty();
+        right_empty = right.empty();
+        left.advance();
+        right.advance();
     }
     products_wait<0>();
 #pragma unroll
     for (int tile = 0; tile < GROUPS; tile++) hold(sums[tile]);
 }
 
-// Leaves sums in shared memory by rows of x.
+// The rows of x that a block of the cluster adds up: blocks of eight.
+struct Share {
+    int first, count;
+
+    __device__ Share(int all, int split, int splits) : first(all * split / splits), count(all * (split + 1) / splits - first) {}
+};
+
+// Where a block finds what piece `split` has of its share, four values for each thread that multiplies: bytes.
+template <int GROUPS>
+__device__ inline uint32_t landing(const Share &share, int split, int block, int tile) {
+    return (uint32_t)(((split * share.count + block) * GROUPS + tile) * MULTIPLIERS + (int)threadIdx.x) * 16;
+}
+
+// Sends each block of the cluster its share of the sums.
 template <int N, int GROUPS>
-__device__ void leave_sums(const Arguments &g, float *left, const float (&sums)[GROUPS][N / 2]) {
-    int pitch = frozen_pitch(g.plan.width), group = (int)threadIdx.x / WARPGROUP, warp = (int)threadIdx.x % WARPGROUP / 32;
+__device__ void send_sums(const Place &place, int splits, uint32_t landed, uint32_t barrier, const float (&sums)[GROUPS][N / 2]) {
+    int owner = 0;
+    Share share(N / 8, owner, splits);
+    uint32_t there = address_in(0, landed), barrier_there = address_in(0, barrier);
 #pragma unroll
-    for (int tile = 0; tile < GROUPS; tile++) {
-        int column = (tile * 2 + group) * 64 + warp * 16 + fragment_row();
-        float *to = left + fragment_column() * pitch + column;
-        bool low = column < g.plan.width, high = column + 8 < g.plan.width;
+    for (int block = 0; block < N / 8; block++) {
+        while (block >= share.first + share.count) {
+            share = Share(N / 8, ++owner, splits);
+            there = address_in((uint32_t)owner, landed);
+            barrier_there = address_in((uint32_t)owner, barrier);
+        }
 #pragma unroll
-        for (int i = 0; i < N / 8; i++, to += 8 * pitch) {
-            const float *d = sums[tile] + i * 4;
-            if (low) to[0] = d[0], to[pitch] = d[1];
-            if (high) to[8] = d[2], to[pitch + 8] = d[3];
+        for (int tile = 0; tile < GROUPS; tile++) {
+            const float *d = sums[tile] + block * 4;
+            send(there + landing<GROUPS>(share, place.split, block - share.first, tile), d[0], d[1], d[2], d[3], barrier_there);
         }
     }
 }
 
-// The columns of one row of the result that one thread adds up at a time.
-struct Chunk {
-    int row, column;  // of the tile
-    uint4 *to;        // null outside the result
+// Eight rows of the result and 16 of its columns, in a warp.
+struct Patch {
+    bf16 *to;              // this thread's first columns of its row
+    bool low, high;        // whether its columns exist, and those eight further
+    uint32_t before[2];
 
-    __device__ Chunk(const Arguments &g, const Place &place, int first, int end, int i) {
-        int chunks = g.plan.width / CHUNK;
-        row = first + i / chunks;
-        column = i % chunks * CHUNK;
-        bool valid = row < end && place.column + column < g.columns;
-        to = valid ? (uint4 *)(g.out + (int64_t)row * g.columns + place.column + column) : nullptr;
+    template <int GROUPS>
+    __device__ static Patch at(const Arguments &g, const Place &place, const Share &share, int index) {
+        int lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x % WARPGROUP / 32, group = (int)threadIdx.x / WARPGROUP;
+        int block = index / GROUPS, tile = index % GROUPS;
+        int row = (share.first + block) * 8 + lane / 4, column = (tile * 2 + group) * 64 + warp * 16;
+        bool valid = block < share.count && row < g.rows;
+        Patch patch;
+        patch.low = valid && column < g.plan.width && place.column + column < g.columns;
+        patch.high = valid && column + 8 < g.plan.width && place.column + column + 8 < g.columns;
+        patch.to = g.out + (int64_t)row * g.columns + place.column + column + fragment_column();
+        patch.before[0] = patch.low && g.beta != 0.0f ? *(const uint32_t *)patch.to : 0;
+        patch.before[1] = patch.high && g.beta != 0.0f ? *(const uint32_t *)(patch.to + 8) : 0;
+        return patch;
+    }
+
+    // sum: as products leave it, of weight rows and rows of x
+    __device__ void write(const Arguments &g, const float4 &sum) const {
+        uint32_t old[2] = {transpose(before[0]), transpose(before[1])};
+        float d[4] = {sum.x, sum.y, sum.z, sum.w};
+        if (g.beta != 0.0f) {
+#pragma unroll
+            for (int i = 0; i < 4; i++) d[i] += g.beta * __uint_as_float(i % 2 == 0 ? old[i / 2] << 16 : old[i / 2] & 0xffff0000u);
+        }
+        uint32_t first = transpose(pack(d[0], d[1])), second = transpose(pack(d[2], d[3]));
+        if (low) *(uint32_t *)to = first;
+        if (high) *(uint32_t *)(to + 8) = second;
     }
 };
 
-constexpr int AT_ONCE = 4;  // pieces that are read together
-
-// Adds up eight columns of all pieces of the sum, in order.
-__device__ inline void add_pieces(const Arguments &g, const float *from, float (&sum)[8]) {
-    for (int first = 0; first < g.plan.splits; first += AT_ONCE) {
-        float4 low[AT_ONCE], high[AT_ONCE];
+// Adds up this block's share of the sums, in the order of the pieces, and writes it.
+template <int N, int GROUPS>
+__device__ void finish(const Arguments &g, const Place &place, const char *landed, uint32_t barrier) {
+    Share share(N / 8, place.split, g.plan.splits);
+    for (int index = 0; index < share.count * GROUPS; index += 2) {
+        Patch patches[2] = {Patch::at<GROUPS>(g, place, share, index), Patch::at<GROUPS>(g, place, share, index + 1)};
+        if (index == 0) barrier_wait(barrier, 0);
 #pragma unroll
-        for (int i = 0; i < AT_ONCE; i++) {
-            uint32_t rank = (uint32_t)min(first + i, g.plan.splits - 1);
-            low[i] = read_from(from, rank);
-            high[i] = read_from(from + 4, rank);
-        }
-#pragma unroll
-        for (int i = 0; i < AT_ONCE; i++) {
-            if (first + i >= g.plan.splits) break;
-            sum[0] += low[i].x, sum[1] += low[i].y, sum[2] += low[i].z, sum[3] += low[i].w;
-            sum[4] += high[i].x, sum[5] += high[i].y, sum[6] += high[i].z, sum[7] += high[i].w;
-        }
-    }
-}
-
-// Waits until all blocks of the cluster have left their sums, then adds up this block's part of the rows and writes it.
-template <int N>
-__device__ void finish(const Arguments &g, const Place &place, const float *left) {
-    int splits = g.plan.splits, pitch = frozen_pitch(g.plan.width);
-    int first = N * place.split / splits, end = min(N * (place.split + 1) / splits, g.rows);
-    Chunk chunk(g, place, first, end, (int)threadIdx.x);
-    uint4 old = {0, 0, 0, 0};
-    if (g.beta != 0.0f && chunk.to != nullptr) old = *chunk.to;
-    cluster_arrived();
-    for (int i = (int)threadIdx.x; chunk.row < end; i += MULTIPLIERS) {
-        if (chunk.to != nullptr) {
-            float sum[8] = {}, before[8];
-            add_pieces(g, left + chunk.row * pitch + chunk.column, sum);
-            if (g.beta != 0.0f) {
-                unpack(old, before);
-#pragma unroll
-                for (int e = 0; e < 8; e++) sum[e] += g.beta * before[e];
+        for (int i = 0; i < 2; i++) {
+            if (index + i >= share.count * GROUPS) break;
+            float4 sum = {0.0f, 0.0f, 0.0f, 0.0f};
+#pragma unroll 4
+            for (int split = 0; split < g.plan.splits; split++) {
+                float4 piece = *(const float4 *)(landed + landing<GROUPS>(share, split, (index + i) / GROUPS, (index + i) % GROUPS));
+                sum.x += piece.x, sum.y += piece.y, sum.z += piece.z, sum.w += piece.w;
             }
-            *chunk.to = pack(sum);
+            patches[i].write(g, sum);
         }
-        chunk = Chunk(g, place, first, end, i + MULTIPLIERS);
-        if (g.beta != 0.0f && chunk.to != nullptr) old = *chunk.to;
     }
 }
 
@@ -227,14 +266,15 @@ __global__ void __launch_bounds__(FROZEN_THREADS, 1) frozen_kernel(
             barrier_init(&barriers.x_full[i], 1);
             barrier_init(&barriers.x_empty[i], 2);
         }
+        barrier_init(&barriers.landed, 1);
         barrier_init_fence();
         show_shared();
+        barrier_expect(&barriers.landed, Share(N / 8, place.split, g.plan.splits).count * g.plan.splits * GROUPS * MULTIPLIERS * 16);
         for (int i = 0; i < at_once; i++) {
             copy_weights<BACKWARD>(g, place, w_map, weights + i * g.plan.width * DEPTH, &barriers.weights_full[i], i);
         }
     }
-    __syncwarp();
-    cluster_wait();
+    __syncthreads();
     launch_dependents();
     if (copies_weights) {
         Ring ring(g.plan.weight_stages);
@@ -248,23 +288,18 @@ __global__ void __launch_bounds__(FROZEN_THREADS, 1) frozen_kernel(
         wait_for_grids();
         copy_x<N>(g, place, x_map, x, barriers);
     }
-    float *left = (float *)weights;
+    __syncwarp();
     if (threadIdx.x < MULTIPLIERS) {
         float sums[GROUPS][N / 2] = {};
         wait_for_grids();
         multiply_steps<N, GROUPS, BACKWARD>(g, place, weights, x, barriers, sums);
-        wait_named(1, MULTIPLIERS);  // nobody reads the rings any more
-        leave_sums<N, GROUPS>(g, left, sums);
-    }
-    __syncwarp();
-    cluster_arrive();
-    if (threadIdx.x < MULTIPLIERS) {
-        finish<N>(g, place, left);
+        uint32_t landed = shared_address(weights), barrier = shared_address(&barriers.landed);
+        cluster_wait_relaxed();  // nobody reads the rings any more
+        send_sums<N, GROUPS>(place, g.plan.splits, landed, barrier, sums);
+        finish<N, GROUPS>(g, place, (const char *)weights, barrier);
     } else {
-        cluster_arrived();
+        cluster_wait_relaxed();
     }
-    __syncwarp();
-    cluster_wait();  // nobody reads a block that has ended
 #endif
 }
 

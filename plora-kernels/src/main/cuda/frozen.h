@@ -20,9 +20,6 @@ struct FrozenPlan {
     int x_stages;       // of tokens x 64
 };
 
-// Floats from one row of a block's sums to the next: those that a warp writes at once are in different banks.
-constexpr int frozen_pitch(int width) { return (width + 31) / 32 * 32 + 4; }
-
 // Bytes of the two rings.
 int64_t frozen_ring_bytes(const FrozenPlan &plan);
 

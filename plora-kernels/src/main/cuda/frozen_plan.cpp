@@ -54,7 +54,7 @@ bool frozen_plan_fits(const FrozenPlan &plan, bool backward) {
     // a stage is given back once the products of the next one are under way
     bool rings = plan.weight_stages >= 2 && plan.weight_stages <= FROZEN_STAGES && plan.x_stages >= 2
         && plan.x_stages <= FROZEN_STAGES && frozen_ring_bytes(plan) <= FROZEN_SHARED;
-    int64_t sums = (int64_t)plan.tokens * frozen_pitch(plan.width) * 4;
+    int64_t sums = (int64_t)plan.tokens * held * 4;
     // products read past a narrow tile, but not past the rings; the sums lie there afterwards
     return tile && rings && held - plan.width <= plan.x_stages * plan.tokens && sums <= frozen_ring_bytes(plan);
 }

@@ -36,12 +36,14 @@ __device__ inline uint32_t cluster_count() {
     return count;
 }
 
-// Each thread of the cluster arrives, and waits for all; what each wrote before it arrived is seen after.
-__device__ inline void cluster_arrive() { asm volatile("barrier.cluster.arrive.release;" ::: "memory"); }
-__device__ inline void cluster_arrived() { asm volatile("barrier.cluster.wait.acquire;" ::: "memory"); }
+// Waits for all threads of the cluster; what each wrote before is seen after.
 __device__ inline void cluster_wait() {
-    cluster_arrive();
-    cluster_arrived();
+    asm volatile("barrier.cluster.arrive.release;\nbarrier.cluster.wait.acquire;" ::: "memory");
+}
+
+// The same, but what was written before need not be seen after: does not wait for writes to global memory.
+__device__ inline void cluster_wait_relaxed() {
+    asm volatile("barrier.cluster.arrive.relaxed.aligned;\nbarrier.cluster.wait.aligned;" ::: "memory");
 }
 
 // Waits for `threads` threads that use the same barrier, 1..15.
@@ -74,9 +76,12 @@ __device__ inline void barrier_expect(uint64_t *barrier, int bytes) {
     asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(barrier)), "r"(bytes) : "memory");
 }
 
-__device__ inline void barrier_arrive(uint64_t *barrier) {
-    asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(barrier)) : "memory");
+// Barriers by their shared address, for loops where each instruction counts.
+__device__ inline void barrier_arrive(uint32_t barrier) {
+    asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory");
 }
+
+__device__ inline void barrier_arrive(uint64_t *barrier) { barrier_arrive(shared_address(barrier)); }
 
 // Arrives at the same barrier of another block of the cluster. Orders nothing that this block wrote: a release for the cluster
 // would wait for all its writes to global memory too.
@@ -89,7 +94,7 @@ __device__ inline void barrier_arrive_at(uint64_t *barrier, uint32_t rank) {
         : "memory");
 }
 
-__device__ inline void barrier_wait(uint64_t *barrier, uint32_t parity) {
+__device__ inline void barrier_wait(uint32_t barrier, uint32_t parity) {
     uint32_t done;
     do {
         asm volatile(
@@ -97,10 +102,12 @@ __device__ inline void barrier_wait(uint64_t *barrier, uint32_t parity) {
             "mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\n"
             "selp.u32 %0, 1, 0, p;\n}"
             : "=r"(done)
-            : "r"(shared_address(barrier)), "r"(parity)
+            : "r"(barrier), "r"(parity)
             : "memory");
     } while (done == 0);
 }
+
+__device__ inline void barrier_wait(uint64_t *barrier, uint32_t parity) { barrier_wait(shared_address(barrier), parity); }
 
 // ---- copies ----
 
@@ -141,17 +148,25 @@ __device__ inline void copy_box_to(void *shared, const CUtensorMap *map, uint64_
         : "memory");
 }
 
-// Four values of another block of the cluster, from the place that `from` is in this block.
-__device__ inline float4 read_from(const float *from, uint32_t rank) {
-    float4 v;
-    asm volatile(
-        "{\n.reg .b32 remote;\n"
-        "mapa.shared::cluster.u32 remote, %4, %5;\n"
-        "ld.shared::cluster.v4.f32 {%0, %1, %2, %3}, [remote];\n}"
-        : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w)
-        : "r"(shared_address(from)), "r"(rank)
-        : "memory");
-    return v;
+// The shared address in another block of the cluster of what has this address in this one.
+__device__ inline uint32_t address_in(uint32_t rank, uint32_t address) {
+    uint32_t there;
+    asm("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(address), "r"(rank));
+    return there;
+}
+
+// Writes four values to a block of the cluster, and counts their bytes at its barrier once they are there.
+__device__ inline void send(uint32_t there, float a, float b, float c, float d, uint32_t barrier_there) {
+    asm volatile("st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.v4.f32 [%0], {%1, %2, %3, %4}, [%5];" ::"r"(there), "f"(a),
+                 "f"(b), "f"(c), "f"(d), "r"(barrier_there)
+                 : "memory");
+}
+
+// A block of 8 x 8 bf16, of which each thread has two of row lane / 4, transposed.
+__device__ inline uint32_t transpose(uint32_t pair) {
+    uint32_t result;
+    asm("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(result) : "r"(pair));
+    return result;
 }
 
 // Shows what this thread wrote to shared memory to products and copies.
@@ -187,6 +202,9 @@ __device__ inline uint64_t operand(const void *tile) {
     uint64_t address = (shared_address(tile) & 0x3ffff) >> 4;
     return address | 1ull << 16 | 64ull << 32 | 1ull << 62;
 }
+
+// The same by its shared address in units of 16 bytes; also of one that is MN-major and 64 wide.
+__device__ inline uint64_t operand_at(uint32_t place) { return 64ull << 32 | 1ull << 62 | place; }
 
 // The same of one whose rows of N elements (16, 32 or 64, swizzled as chunk_at<N> does) are one step of the sum (MN-major),
 // with `leading` bytes from N columns to the next N. 16 further along the sum: + 2 N.
