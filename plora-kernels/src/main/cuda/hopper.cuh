@@ -155,6 +155,16 @@ __device__ inline uint32_t address_in(uint32_t rank, uint32_t address) {
     return there;
 }
 
+// Four values of another block of the cluster, from the place that `from` is in this block.
+__device__ inline float4 read_from(const float *from, uint32_t rank) {
+    float4 v;
+    asm volatile("ld.shared::cluster.v4.f32 {%0, %1, %2, %3}, [%4];"
+                 : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w)
+                 : "r"(address_in(rank, shared_address(from)))
+                 : "memory");
+    return v;
+}
+
 // Writes four values to a block of the cluster, and counts their bytes at its barrier once they are there.
 __device__ inline void send(uint32_t there, float a, float b, float c, float d, uint32_t barrier_there) {
     asm volatile("st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.v4.f32 [%0], {%1, %2, %3, %4}, [%5];" ::"r"(there), "f"(a),
