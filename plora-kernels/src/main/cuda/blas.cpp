@@ -1,5 +1,5 @@
-// Frozen products by cuBLAS, loaded at run time: 13, 12 or 11, whichever is there. Its headers are not needed; what is
-// declared here is the same in all three.
+// Frozen products by the kernel for few rows where it is faster, else by cuBLAS, loaded at run time: 13, 12 or 11, whichever is
+// there. Its headers are not needed; what is declared here is the same in all three.
 #include <dlfcn.h>
 #include <stdint.h>
 
@@ -7,7 +7,10 @@
 #include <new>
 
 #include "blas.h"
+#include "frozen.h"
 #include "status.h"
+
+using namespace plora;
 
 namespace {
 
@@ -36,6 +39,7 @@ struct plora_blas {
     SetWorkspace set_workspace;
     Gemm gemm;
     int version;
+    plora_device device;
 };
 
 namespace {
@@ -69,6 +73,7 @@ int make_handle(plora_blas &blas) {
         && resolve(blas.library, "cublasSetMathMode", set_math_mode)
         && resolve(blas.library, "cublasGetVersion_v2", get_version) && resolve(blas.library, "cublasGemmEx", blas.gemm);
     if (!found) return plora::fail(PLORA_BLAS, "This libcublas lacks a function (%s).", dlerror());
+    PLORA_TRY(plora_device_query(&blas.device));
     PLORA_TRY(check(create(&blas.handle), "cublasCreate"));
     PLORA_TRY(check(get_version(blas.handle, &blas.version), "cublasGetVersion"));
     return check(set_math_mode(blas.handle, DISALLOW_REDUCED_PRECISION), "cublasSetMathMode");
@@ -85,6 +90,17 @@ int gemm(
     int status = blas->gemm(blas->handle, transpose ? OPERATION_T : OPERATION_N, OPERATION_N, m, n, k, &alpha, a, BF16,
                             transpose ? k : m, b, BF16, b_stride, &beta, c, c_type, m, COMPUTE_F32, DEFAULT_ALGORITHM);
     return check(status, "cublasGemmEx");
+}
+
+// out = x w^T + beta out, in backward x w; rows of x are x_stride apart. w: (columns, depth), in backward (depth, columns).
+int product(
+    plora_blas *blas, bool backward, const void *x, int x_stride, const void *w, void *out, int rows, int columns, int depth, float beta,
+    void *stream) {
+    FrozenPlan plan;
+    if (frozen_plan(blas->device, backward, rows, columns, depth, plan)) {
+        return frozen_product(plan, backward, x, x_stride, w, out, rows, columns, depth, beta, stream);
+    }
+    return gemm(blas, !backward, columns, rows, depth, w, x, x_stride, out, BF16, beta, stream);
 }
 
 }  // namespace
@@ -119,13 +135,13 @@ int32_t plora_blas_version(const plora_blas *blas) { return blas->version; }
 int plora_linear(
     plora_blas *blas, const void *x, const void *w, void *y, int32_t rows, int32_t inputs, int32_t outputs, float beta,
     void *stream) {
-    return gemm(blas, true, outputs, rows, inputs, w, x, inputs, y, BF16, beta, stream);
+    return product(blas, false, x, inputs, w, y, rows, outputs, inputs, beta, stream);
 }
 
 int plora_linear_backward(
     plora_blas *blas, const void *dy, const void *w, void *dx, int32_t rows, int32_t inputs, int32_t outputs, float beta,
     void *stream) {
-    return gemm(blas, false, inputs, rows, outputs, w, dy, outputs, dx, BF16, beta, stream);
+    return product(blas, true, dy, outputs, w, dx, rows, inputs, outputs, beta, stream);
 }
 
 int plora_logits(
@@ -136,5 +152,5 @@ int plora_logits(
 int plora::logits_backward(
     plora_blas *blas, const void *dlogits, int32_t stride, const void *w, void *dx, int32_t rows, int32_t inputs,
     int32_t outputs, void *stream) {
-    return gemm(blas, false, inputs, rows, outputs, w, dlogits, stride, dx, BF16, 0.0f, stream);
+    return product(blas, true, dlogits, stride, w, dx, rows, inputs, outputs, 0.0f, stream);
 }

@@ -308,9 +308,9 @@ inline int follows_one(cudaStream_t stream, bool &one) {
 // What this thread knows of its device, so that a launch need not ask.
 struct Device {
     int number = -1;
-    int major;                                 // of its compute capability
-    int most_shared;                           // bytes of shared memory that a block may have
-    std::unordered_set<const void *> granted;  // kernels that may have all of them
+    int major;        // of its compute capability
+    int most_shared;  // bytes of shared memory that a block may have
+    std::unordered_set<const void *> prepared;  // kernels
 };
 
 inline int current_device(Device *&device) {
@@ -318,7 +318,7 @@ inline int current_device(Device *&device) {
     int number;
     PLORA_CHECK(cudaGetDevice(&number));
     if (number != known.number) {
-        known.granted.clear();
+        known.prepared.clear();
         PLORA_CHECK(cudaDeviceGetAttribute(&known.major, cudaDevAttrComputeCapabilityMajor, number));
         PLORA_CHECK(cudaDeviceGetAttribute(&known.most_shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, number));
         known.number = number;
@@ -327,40 +327,58 @@ inline int current_device(Device *&device) {
     return PLORA_OK;
 }
 
-constexpr int GRANTED_SHARED = 48 * 1024;  // bytes of shared memory that every kernel may have
-
-// Allows a kernel all that the device has: the limit is the kernel's in all threads, of which none may lower it for another.
-inline int grant_shared(Device &device, const void *kernel, int shared) {
-    if (shared <= GRANTED_SHARED || device.granted.count(kernel) > 0) return PLORA_OK;
+// Allows a kernel all shared memory that the device has: the limit is the kernel's in all threads, of which none may lower it for
+// another. A multiprocessor is divided into shared memory and L1 cache alike for all kernels, since it must be idle to be divided
+// anew: kernels that ask for different divisions cannot overlap.
+inline int prepare(Device &device, const void *kernel) {
+    if (device.prepared.count(kernel) > 0) return PLORA_OK;
     cudaFuncAttributes attributes;
     PLORA_CHECK(cudaFuncGetAttributes(&attributes, kernel));
     int most = device.most_shared - (int)attributes.sharedSizeBytes;
     PLORA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most));
-    device.granted.insert(kernel);
+    if (device.major >= 9) {
+        PLORA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout, cudaSharedmemCarveoutMaxShared));
+    }
+    device.prepared.insert(kernel);
     return PLORA_OK;
 }
 
-// Launches unless there are no blocks. On sm_90 and newer a kernel may start while the one before it drains.
+// Launches unless there are no blocks, `cluster` of them in each cluster. On sm_90 and newer a kernel may start while the one
+// before it drains.
 template <typename... Parameters, typename... Arguments>
-int launch(void (*kernel)(Parameters...), int blocks, int threads, int shared, void *stream, Arguments... arguments) {
+int launch_clusters(
+    void (*kernel)(Parameters...), int blocks, int cluster, int threads, int shared, void *stream, Arguments... arguments) {
     if (blocks == 0) return PLORA_OK;
     Device *device;
     bool one = true;
     PLORA_TRY(follows_one((cudaStream_t)stream, one));
     PLORA_TRY(current_device(device));
-    PLORA_TRY(grant_shared(*device, (const void *)kernel, shared));
-    cudaLaunchAttribute overlap;
-    overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-    overlap.val.programmaticStreamSerializationAllowed = 1;
+    PLORA_TRY(prepare(*device, (const void *)kernel));
+    cudaLaunchAttribute attributes[2];
+    unsigned count = 0;
+    if (device->major >= 9 && one) {
+        attributes[count].id = cudaLaunchAttributeProgrammaticStreamSerialization;
+        attributes[count++].val.programmaticStreamSerializationAllowed = 1;
+    }
+    if (cluster > 1) {
+        attributes[count].id = cudaLaunchAttributeClusterDimension;
+        attributes[count++].val.clusterDim = {(unsigned)cluster, 1, 1};
+    }
     cudaLaunchConfig_t configuration = {};
     configuration.gridDim = dim3((unsigned)blocks);
     configuration.blockDim = dim3((unsigned)threads);
     configuration.dynamicSmemBytes = (size_t)shared;
     configuration.stream = (cudaStream_t)stream;
-    configuration.attrs = &overlap;
-    configuration.numAttrs = device->major >= 9 && one ? 1 : 0;
+    configuration.attrs = attributes;
+    configuration.numAttrs = count;
     PLORA_CHECK(cudaLaunchKernelEx(&configuration, kernel, static_cast<Parameters>(arguments)...));
     return PLORA_OK;
+}
+
+// The same without clusters, or with those that the kernel is built for.
+template <typename... Parameters, typename... Arguments>
+int launch(void (*kernel)(Parameters...), int blocks, int threads, int shared, void *stream, Arguments... arguments) {
+    return launch_clusters(kernel, blocks, 1, threads, shared, stream, arguments...);
 }
 
 #endif

@@ -41,6 +41,11 @@ __device__ inline void cluster_wait() {
     asm volatile("barrier.cluster.arrive.release;\nbarrier.cluster.wait.acquire;" ::: "memory");
 }
 
+// The same, but what was written before need not be seen after: does not wait for writes to global memory.
+__device__ inline void cluster_wait_relaxed() {
+    asm volatile("barrier.cluster.arrive.relaxed.aligned;\nbarrier.cluster.wait.aligned;" ::: "memory");
+}
+
 // Waits for `threads` threads that use the same barrier, 1..15.
 __device__ inline void wait_named(int barrier, int threads) {
     asm volatile("bar.sync %0, %1;" ::"r"(barrier), "r"(threads) : "memory");
@@ -71,9 +76,12 @@ __device__ inline void barrier_expect(uint64_t *barrier, int bytes) {
     asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(barrier)), "r"(bytes) : "memory");
 }
 
-__device__ inline void barrier_arrive(uint64_t *barrier) {
-    asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(barrier)) : "memory");
+// Barriers by their shared address, for loops where each instruction counts.
+__device__ inline void barrier_arrive(uint32_t barrier) {
+    asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory");
 }
+
+__device__ inline void barrier_arrive(uint64_t *barrier) { barrier_arrive(shared_address(barrier)); }
 
 // Arrives at the same barrier of another block of the cluster. Orders nothing that this block wrote: a release for the cluster
 // would wait for all its writes to global memory too.
@@ -86,7 +94,7 @@ __device__ inline void barrier_arrive_at(uint64_t *barrier, uint32_t rank) {
         : "memory");
 }
 
-__device__ inline void barrier_wait(uint64_t *barrier, uint32_t parity) {
+__device__ inline void barrier_wait(uint32_t barrier, uint32_t parity) {
     uint32_t done;
     do {
         asm volatile(
@@ -94,10 +102,12 @@ __device__ inline void barrier_wait(uint64_t *barrier, uint32_t parity) {
             "mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\n"
             "selp.u32 %0, 1, 0, p;\n}"
             : "=r"(done)
-            : "r"(shared_address(barrier)), "r"(parity)
+            : "r"(barrier), "r"(parity)
             : "memory");
     } while (done == 0);
 }
+
+__device__ inline void barrier_wait(uint64_t *barrier, uint32_t parity) { barrier_wait(shared_address(barrier), parity); }
 
 // ---- copies ----
 
@@ -119,6 +129,16 @@ __device__ inline void copy_box(void *shared, const CUtensorMap *map, uint64_t *
         : "memory");
 }
 
+// The same for what is not read again soon, so that it goes from the L2 cache before other lines.
+__device__ inline void copy_box_once(void *shared, const CUtensorMap *map, uint64_t *barrier, int column, int row) {
+    constexpr uint64_t EVICT_FIRST = 0x12f0000000000000;  // as createpolicy makes it
+    asm volatile(
+        "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.L2::cache_hint"
+        " [%0], [%1, {%3, %4}], [%2], %5;" ::"r"(shared_address(shared)),
+        "l"(map), "r"(shared_address(barrier)), "r"(column), "r"(row), "l"(EVICT_FIRST)
+        : "memory");
+}
+
 // The same to the same place in all blocks of the cluster in `mask`.
 __device__ inline void copy_box_to(void *shared, const CUtensorMap *map, uint64_t *barrier, int column, int row, uint16_t mask) {
     asm volatile(
@@ -128,17 +148,35 @@ __device__ inline void copy_box_to(void *shared, const CUtensorMap *map, uint64_
         : "memory");
 }
 
+// The shared address in another block of the cluster of what has this address in this one.
+__device__ inline uint32_t address_in(uint32_t rank, uint32_t address) {
+    uint32_t there;
+    asm("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(address), "r"(rank));
+    return there;
+}
+
 // Four values of another block of the cluster, from the place that `from` is in this block.
 __device__ inline float4 read_from(const float *from, uint32_t rank) {
     float4 v;
-    asm volatile(
-        "{\n.reg .b32 remote;\n"
-        "mapa.shared::cluster.u32 remote, %4, %5;\n"
-        "ld.shared::cluster.v4.f32 {%0, %1, %2, %3}, [remote];\n}"
-        : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w)
-        : "r"(shared_address(from)), "r"(rank)
-        : "memory");
+    asm volatile("ld.shared::cluster.v4.f32 {%0, %1, %2, %3}, [%4];"
+                 : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w)
+                 : "r"(address_in(rank, shared_address(from)))
+                 : "memory");
     return v;
+}
+
+// Writes four values to a block of the cluster, and counts their bytes at its barrier once they are there.
+__device__ inline void send(uint32_t there, float a, float b, float c, float d, uint32_t barrier_there) {
+    asm volatile("st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.v4.f32 [%0], {%1, %2, %3, %4}, [%5];" ::"r"(there), "f"(a),
+                 "f"(b), "f"(c), "f"(d), "r"(barrier_there)
+                 : "memory");
+}
+
+// A block of 8 x 8 bf16, of which each thread has two of row lane / 4, transposed.
+__device__ inline uint32_t transpose(uint32_t pair) {
+    uint32_t result;
+    asm("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(result) : "r"(pair));
+    return result;
 }
 
 // Shows what this thread wrote to shared memory to products and copies.
@@ -174,6 +212,9 @@ __device__ inline uint64_t operand(const void *tile) {
     uint64_t address = (shared_address(tile) & 0x3ffff) >> 4;
     return address | 1ull << 16 | 64ull << 32 | 1ull << 62;
 }
+
+// The same by its shared address in units of 16 bytes; also of one that is MN-major and 64 wide.
+__device__ inline uint64_t operand_at(uint32_t place) { return 64ull << 32 | 1ull << 62 | place; }
 
 // The same of one whose rows of N elements (16, 32 or 64, swizzled as chunk_at<N> does) are one step of the sum (MN-major),
 // with `leading` bytes from N columns to the next N. 16 further along the sum: + 2 N.
@@ -235,7 +276,7 @@ __device__ inline void multiply_group(float (&d)[128], uint64_t a, uint64_t b, i
 // d (64 x N) += a b, where operands may be transposed.
 template <int N, bool TRANSPOSED_A, bool TRANSPOSED_B>
 __device__ inline void multiply_narrow(float (&d)[N / 2], uint64_t a, uint64_t b) {
-    static_assert(N == 8 || N == 16 || N == 32 || N == 64, "N");
+    static_assert(N == 8 || N == 16 || N == 32 || N == 64 || N == 128 || N == 256, "N");
     if constexpr (N == 8) {
         asm volatile(
             "wgmma.mma_async.sync.aligned.m64n8k16.f32.bf16.bf16 {"
@@ -268,6 +309,52 @@ __device__ inline void multiply_narrow(float (&d)[N / 2], uint64_t a, uint64_t b
               "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]), "+f"(d[12]), "+f"(d[13]), "+f"(d[14]), "+f"(d[15]),
               "+f"(d[16]), "+f"(d[17]), "+f"(d[18]), "+f"(d[19]), "+f"(d[20]), "+f"(d[21]), "+f"(d[22]), "+f"(d[23]),
               "+f"(d[24]), "+f"(d[25]), "+f"(d[26]), "+f"(d[27]), "+f"(d[28]), "+f"(d[29]), "+f"(d[30]), "+f"(d[31])
+            : "l"(a), "l"(b), "n"(TRANSPOSED_A ? 1 : 0), "n"(TRANSPOSED_B ? 1 : 0));
+    } else if constexpr (N == 128) {
+        asm volatile(
+            "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 {"
+            "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+            "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
+            "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
+            "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63"
+            "}, %64, %65, 1, 1, 1, %66, %67;"
+            : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7]),
+              "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]), "+f"(d[12]), "+f"(d[13]), "+f"(d[14]), "+f"(d[15]),
+              "+f"(d[16]), "+f"(d[17]), "+f"(d[18]), "+f"(d[19]), "+f"(d[20]), "+f"(d[21]), "+f"(d[22]), "+f"(d[23]),
+              "+f"(d[24]), "+f"(d[25]), "+f"(d[26]), "+f"(d[27]), "+f"(d[28]), "+f"(d[29]), "+f"(d[30]), "+f"(d[31]),
+              "+f"(d[32]), "+f"(d[33]), "+f"(d[34]), "+f"(d[35]), "+f"(d[36]), "+f"(d[37]), "+f"(d[38]), "+f"(d[39]),
+              "+f"(d[40]), "+f"(d[41]), "+f"(d[42]), "+f"(d[43]), "+f"(d[44]), "+f"(d[45]), "+f"(d[46]), "+f"(d[47]),
+              "+f"(d[48]), "+f"(d[49]), "+f"(d[50]), "+f"(d[51]), "+f"(d[52]), "+f"(d[53]), "+f"(d[54]), "+f"(d[55]),
+              "+f"(d[56]), "+f"(d[57]), "+f"(d[58]), "+f"(d[59]), "+f"(d[60]), "+f"(d[61]), "+f"(d[62]), "+f"(d[63])
+            : "l"(a), "l"(b), "n"(TRANSPOSED_A ? 1 : 0), "n"(TRANSPOSED_B ? 1 : 0));
+    } else if constexpr (N == 256) {
+        asm volatile(
+            "wgmma.mma_async.sync.aligned.m64n256k16.f32.bf16.bf16 {"
+            "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+            "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
+            "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
+            "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63, "
+            "%64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, "
+            "%80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95, "
+            "%96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, %110, %111, "
+            "%112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, %125, %126, %127"
+            "}, %128, %129, 1, 1, 1, %130, %131;"
+            : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7]),
+              "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]), "+f"(d[12]), "+f"(d[13]), "+f"(d[14]), "+f"(d[15]),
+              "+f"(d[16]), "+f"(d[17]), "+f"(d[18]), "+f"(d[19]), "+f"(d[20]), "+f"(d[21]), "+f"(d[22]), "+f"(d[23]),
+              "+f"(d[24]), "+f"(d[25]), "+f"(d[26]), "+f"(d[27]), "+f"(d[28]), "+f"(d[29]), "+f"(d[30]), "+f"(d[31]),
+              "+f"(d[32]), "+f"(d[33]), "+f"(d[34]), "+f"(d[35]), "+f"(d[36]), "+f"(d[37]), "+f"(d[38]), "+f"(d[39]),
+              "+f"(d[40]), "+f"(d[41]), "+f"(d[42]), "+f"(d[43]), "+f"(d[44]), "+f"(d[45]), "+f"(d[46]), "+f"(d[47]),
+              "+f"(d[48]), "+f"(d[49]), "+f"(d[50]), "+f"(d[51]), "+f"(d[52]), "+f"(d[53]), "+f"(d[54]), "+f"(d[55]),
+              "+f"(d[56]), "+f"(d[57]), "+f"(d[58]), "+f"(d[59]), "+f"(d[60]), "+f"(d[61]), "+f"(d[62]), "+f"(d[63]),
+              "+f"(d[64]), "+f"(d[65]), "+f"(d[66]), "+f"(d[67]), "+f"(d[68]), "+f"(d[69]), "+f"(d[70]), "+f"(d[71]),
+              "+f"(d[72]), "+f"(d[73]), "+f"(d[74]), "+f"(d[75]), "+f"(d[76]), "+f"(d[77]), "+f"(d[78]), "+f"(d[79]),
+              "+f"(d[80]), "+f"(d[81]), "+f"(d[82]), "+f"(d[83]), "+f"(d[84]), "+f"(d[85]), "+f"(d[86]), "+f"(d[87]),
+              "+f"(d[88]), "+f"(d[89]), "+f"(d[90]), "+f"(d[91]), "+f"(d[92]), "+f"(d[93]), "+f"(d[94]), "+f"(d[95]),
+              "+f"(d[96]), "+f"(d[97]), "+f"(d[98]), "+f"(d[99]), "+f"(d[100]), "+f"(d[101]), "+f"(d[102]), "+f"(d[103]),
+              "+f"(d[104]), "+f"(d[105]), "+f"(d[106]), "+f"(d[107]), "+f"(d[108]), "+f"(d[109]), "+f"(d[110]), "+f"(d[111]),
+              "+f"(d[112]), "+f"(d[113]), "+f"(d[114]), "+f"(d[115]), "+f"(d[116]), "+f"(d[117]), "+f"(d[118]), "+f"(d[119]),
+              "+f"(d[120]), "+f"(d[121]), "+f"(d[122]), "+f"(d[123]), "+f"(d[124]), "+f"(d[125]), "+f"(d[126]), "+f"(d[127])
             : "l"(a), "l"(b), "n"(TRANSPOSED_A ? 1 : 0), "n"(TRANSPOSED_B ? 1 : 0));
     }
 }

@@ -17,11 +17,9 @@
 #ifndef PLORA_EMULATE
 
 #include "hopper.cuh"
-
-#include <dlfcn.h>
-
 #include "lora.h"
 #include "lora_plan.h"
+#include "tensor_map.h"
 
 namespace plora {
 namespace {
@@ -487,31 +485,13 @@ __global__ void PLORA_CLUSTER __launch_bounds__(LINEAR_THREADS, 1) linear_kernel
 #endif
 }
 
-using Encode = CUresult (*)(
-    CUtensorMap *, CUtensorMapDataType, cuuint32_t, void *, const cuuint64_t *, const cuuint64_t *, const cuuint32_t *,
-    const cuuint32_t *, CUtensorMapInterleave, CUtensorMapSwizzle, CUtensorMapL2promotion, CUtensorMapFloatOOBfill);
-
-// How boxes of 64 columns and so many rows of a matrix are copied; what lies outside the matrix is zeros.
-int make_map(CUtensorMap &map, const void *matrix, int rows, int columns, int box_rows) {
-    static const Encode encode = [] {
-        void *driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
-        return driver == nullptr ? nullptr : (Encode)dlsym(driver, "cuTensorMapEncodeTiled");
-    }();
-    if (encode == nullptr) return fail(PLORA_CUDA, "The driver lacks a function (cuTensorMapEncodeTiled).");
-    cuuint64_t sizes[2] = {(cuuint64_t)columns, (cuuint64_t)rows}, stride = (cuuint64_t)columns * 2;
-    cuuint32_t box[2] = {64, (cuuint32_t)box_rows}, steps[2] = {1, 1};
-    CUresult status =
-        encode(&map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 2, (void *)matrix, sizes, &stride, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE,
-               CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-    return status == CUDA_SUCCESS ? PLORA_OK : fail(PLORA_CUDA, "cuTensorMapEncodeTiled failed (%d).", (int)status);
-}
-
 template <bool BACKWARD>
 int launch_linear(const Arguments &g, const void *left, const void *w, int clusters, void *stream) {
     CUtensorMap left_map, right_map;
     if (g.rows == 0) return PLORA_OK;
-    PLORA_TRY(make_map(left_map, left, g.rows, g.depth, LINEAR_ROWS));
-    PLORA_TRY(BACKWARD ? make_map(right_map, w, g.depth, g.columns, DEPTH) : make_map(right_map, w, g.columns, g.depth, COLUMNS / 2));
+    PLORA_TRY(make_map(left_map, left, g.rows, g.depth, g.depth, LINEAR_ROWS));
+    PLORA_TRY(BACKWARD ? make_map(right_map, w, g.depth, g.columns, g.columns, DEPTH)
+                       : make_map(right_map, w, g.columns, g.depth, g.depth, COLUMNS / 2));
     return launch(linear_kernel<BACKWARD>, clusters * CLUSTER, LINEAR_THREADS, LINEAR_SHARED, stream, g, left_map, right_map);
 }
 

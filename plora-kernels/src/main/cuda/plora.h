@@ -270,7 +270,7 @@ int plora_lora_linear_backward(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *x, const void *dy, const void *w,
     void *dx, const void *low_rank, void *workspace, void *stream);
 
-/* ---- frozen products, by cuBLAS ---- */
+/* ---- frozen products, by cuBLAS or, where that is faster, by a kernel of our own ---- */
 
 typedef struct plora_blas plora_blas;
 
@@ -287,7 +287,8 @@ int plora_blas_destroy(plora_blas *blas);
 /* The version of cuBLAS as it gives it, such as 130002. */
 int32_t plora_blas_version(const plora_blas *blas);
 
-/* y = x w^T + beta y. x bf16 (rows, inputs), w bf16 (outputs, inputs), y bf16 (rows, outputs). */
+/* y = x w^T + beta y. x bf16 (rows, inputs), w bf16 (outputs, inputs), y bf16 (rows, outputs). Here and below w is read while
+ * kernels before this one still run: none of them may write it. */
 int plora_linear(
     plora_blas *blas, const void *x, const void *w, void *y, int32_t rows, int32_t inputs, int32_t outputs, float beta,
     void *stream);

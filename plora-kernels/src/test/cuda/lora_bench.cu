@@ -12,6 +12,7 @@
 #include <memory>
 
 #include "bench.h"
+#include "frozen.h"
 
 namespace {
 
@@ -192,6 +193,76 @@ void measure_calls(Bench &bench, plora_blas *blas, const Case &c) {
     fflush(stdout);
 }
 
+// One way to cut a frozen product: columns of a tile, pieces of the sum, KiB of the rings.
+struct Cut {
+    int width, splits, kilobytes;
+};
+
+plora::FrozenPlan plan_of(const Cut &cut, int rows) {
+    plora::FrozenPlan plan;
+    plan.tokens = rows <= 32 ? 32 : rows <= 64 ? 64 : rows <= 128 ? 128 : 256;
+    plan.groups = (cut.width + 127) / 128;
+    plan.width = cut.width;
+    plan.splits = cut.splits;
+    plan.x_stages = plan.tokens == 256 ? 3 : 4;
+    plan.weight_stages = std::min(plora::FROZEN_STAGES, (cut.kilobytes * 1024 / 128 - plan.x_stages * plan.tokens) / plan.width);
+    return plan;
+}
+
+// A frozen product alone and behind a norm and the low-rank terms, by cuBLAS and cut in some ways; weights come from memory.
+void measure_frozen(Bench &bench, plora_blas *blas, const Case &c, bool backward, const std::vector<Cut> &cuts, double bandwidth) {
+    Random random(1);
+    Layer layer(c, random);
+    size_t elements = (size_t)c.inputs * (size_t)c.outputs;
+    int copies = std::max(2, (int)((200u << 20) / (elements * 2) + 1));
+    std::vector<std::unique_ptr<Array<bf16>>> weights;
+    for (int i = 0; i < copies; i++) {
+        weights.push_back(std::make_unique<Array<bf16>>(elements));
+        device_copy(weights.back()->data(), layer.w->data(), elements * 2);
+    }
+    Array<float> inverse((size_t)layer.rows);
+    auto norm_weight = Layer::tensor(random, 1, std::max(c.inputs, c.outputs), 1);
+    int turn = 0;
+    bf16 *x = backward ? layer.dy->data() : layer.x->data(), *y = backward ? layer.dx->data() : layer.y->data();
+    int depth = backward ? c.outputs : c.inputs, columns = backward ? c.inputs : c.outputs;
+    Array<bf16> before((size_t)layer.rows * (size_t)depth);
+    using Stream = cudaStream_t;
+    auto small = [&](Stream s) {
+        CHECK_PLORA(plora_rms_norm(before.data(), norm_weight->data(), 1e-6f, x, inverse.data(), layer.rows, depth, s));
+        if (backward) {
+            layer.gradient_b(false, s), layer.gradient_ax(false, false, s);
+        } else {
+            layer.shrink(s), layer.expand(false, s);
+        }
+    };
+    auto by_blas = [&](float beta, Stream s) {
+        const bf16 *w = weights[(size_t)(turn++ % copies)]->data();
+        CHECK_PLORA(backward ? plora_linear_backward(blas, x, w, y, layer.rows, c.inputs, c.outputs, beta, s)
+                             : plora_linear(blas, x, w, y, layer.rows, c.inputs, c.outputs, beta, s));
+    };
+    auto own = [&](const Cut &cut, float beta, Stream s) {
+        const bf16 *w = weights[(size_t)(turn++ % copies)]->data();
+        CHECK_PLORA(plora::frozen_product(plan_of(cut, layer.rows), backward, x, depth, w, y, layer.rows, columns, depth, beta, s));
+    };
+    std::vector<std::function<void(Stream)>> ways{
+        small, [&](Stream s) { by_blas(1, s); }, [&](Stream s) { small(s), by_blas(1, s); }};
+    for (const Cut &cut : cuts) {
+        ways.push_back([&own, cut](Stream s) { own(cut, 1, s); });
+        ways.push_back([&own, &small, cut](Stream s) { small(s), own(cut, 1, s); });
+    }
+    auto t = bench.compare(ways, 9, 16);
+    double least = (double)elements * 2 / bandwidth * 1e3;
+    printf("{\"rows\": %d, \"in\": %d, \"out\": %d, \"backward\": %d, \"small\": %.4f, \"cublas\": %.4f, \"fraction\": %.3f, "
+           "\"behind_small\": %.4f",
+           layer.rows, c.inputs, c.outputs, backward, t[0].graph, t[1].graph, least / t[1].graph, t[2].graph);
+    for (size_t i = 0; i < cuts.size(); i++) {
+        printf(",\n    \"%d.%d.%d\": %.4f, \"fraction\": %.3f, \"behind_small\": %.4f", cuts[i].width, cuts[i].splits,
+               cuts[i].kilobytes, t[3 + 2 * i].graph, least / t[3 + 2 * i].graph, t[4 + 2 * i].graph);
+    }
+    printf("}\n");
+    fflush(stdout);
+}
+
 void run_once(const Case &c) {
     Random random(1);
     Layer layer(c, random);
@@ -221,6 +292,12 @@ int main(int count, char **arguments) {
         c.rank = atoi(rank);
         if (mode == "calls") {
             measure_calls(bench, blas, c);
+        } else if (mode == "frozen" || mode == "frozen_backward") {
+            std::vector<Cut> cuts;
+            for (Cut cut; i + 1 < count && sscanf(arguments[i + 1], "%d.%d.%d", &cut.width, &cut.splits, &cut.kilobytes) == 3; i++) {
+                cuts.push_back(cut);
+            }
+            measure_frozen(bench, blas, c, mode == "frozen_backward", cuts, bandwidth);
         } else if (mode == "once") {
             run_once(c);
         } else {

@@ -163,6 +163,8 @@ constexpr double BF16 = 0x1p-8, F32 = 1e-5, TERMS = 0.0117;
 // One test: `shapes` random shapes from a seed.
 using Test = void (*)(Random &random, int shapes);
 
+void test_frozen_plan(Random &random, int shapes);
+void test_frozen(Random &random, int shapes);
 void test_dropout(Random &random, int shapes);
 void test_lora_plan(Random &random, int shapes);
 void test_lora_plan_beside(Random &random, int shapes);

@@ -7,6 +7,7 @@ struct Named {
     Test test;
 };
 const Named TESTS[] = {
+    {"frozen_plan", test_frozen_plan},
     {"dropout", test_dropout},
     {"lora_plan", test_lora_plan},
     {"lora_plan_beside", test_lora_plan_beside},
@@ -14,6 +15,7 @@ const Named TESTS[] = {
     {"lora_few", test_lora_few},
     {"lora_nan", test_lora_nan},
 #ifndef PLORA_EMULATE
+    {"frozen", test_frozen},
     {"lora_linear", test_lora_linear},
     {"lora_linear_nan", test_lora_linear_nan},
 #endif

@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Projections with their low-rank terms: in one call with the frozen product where the plan says that this is faster (in its
- * kernel, or beside it and added afterwards), else low-rank terms first, to which cuBLAS then adds the frozen product.
+ * kernel, or beside it and added afterwards), else low-rank terms first, to which the frozen product is then added.
  */
 final class CudaProjection {
     private final DeviceMemory memory;
