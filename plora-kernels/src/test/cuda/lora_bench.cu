@@ -230,7 +230,7 @@ void measure_frozen(Bench &bench, plora_blas *blas, const Case &c, bool backward
     auto small = [&](Stream s) {
         CHECK_PLORA(plora_rms_norm(before.data(), norm_weight->data(), 1e-6f, x, inverse.data(), layer.rows, depth, s));
         if (backward) {
-            layer.gradient_b(false, s), layer.gradient_ax(false, false, s);
+            layer.backward(false, true, s);
         } else {
             layer.shrink(s), layer.expand(false, s);
         }
