@@ -99,7 +99,7 @@ struct Reader {
     uint32_t parity = 0;
 
     __device__ Reader(const void *ring, int bytes, const uint64_t *barriers, int count)
-        : place(uniform(shared_address(ring) / 16)), step((uint32_t)bytes / 16), full(uniform(shared_address(barriers))), left(count), stages(count) {}
+        : place(uniform((shared_address(ring) & 0x3ffff) / 16)), step((uint32_t)bytes / 16), full(uniform(shared_address(barriers))), left(count), stages(count) {}
 
     __device__ void wait() const { barrier_wait(full, parity); }
     __device__ uint32_t empty() const { return full + EMPTY; }

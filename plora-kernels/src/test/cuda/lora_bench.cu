@@ -12,6 +12,7 @@
 #include <memory>
 
 #include "bench.h"
+#include "blas.h"
 #include "frozen.h"
 
 namespace {
@@ -237,8 +238,7 @@ void measure_frozen(Bench &bench, plora_blas *blas, const Case &c, bool backward
     };
     auto by_blas = [&](float beta, Stream s) {
         const bf16 *w = weights[(size_t)(turn++ % copies)]->data();
-        CHECK_PLORA(backward ? plora_linear_backward(blas, x, w, y, layer.rows, c.inputs, c.outputs, beta, s)
-                             : plora_linear(blas, x, w, y, layer.rows, c.inputs, c.outputs, beta, s));
+        CHECK_PLORA(plora::blas_product(blas, backward, x, depth, w, y, layer.rows, columns, depth, beta, s));
     };
     auto own = [&](const Cut &cut, float beta, Stream s) {
         const bf16 *w = weights[(size_t)(turn++ % copies)]->data();
