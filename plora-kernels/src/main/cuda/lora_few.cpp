@@ -34,7 +34,7 @@ int product(
     PLORA_REQUIRE(plan->single >= 0 && frozen_plan(device, backward, plan->rows, columns, depth, true, cut),
                   "single (%d) must be the adapter of all rows (%d), which must be few.", plan->single, plan->rows);
     FrozenLowRank low = low_rank_of(plan, backward, terms, low_rank);
-    return frozen_product(cut, backward, x, depth, w, out, plan->rows, columns, depth, add == nullptr ? 0.0f : 1.0f, add, bias, &low, stream);
+    return frozen_product(cut, backward, x, depth, w, out, plan->rows, columns, depth, 1.0f, add, bias, &low, stream);
 }
 
 }  // namespace
