@@ -175,7 +175,7 @@ __device__ inline void send(uint32_t there, float a, float b, float c, float d, 
 // A block of 8 x 8 bf16, of which each thread has two of row lane / 4, transposed.
 __device__ inline uint32_t transpose(uint32_t pair) {
     uint32_t result;
-    asm("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(result) : "r"(pair));
+    asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(result) : "r"(pair));  // not where threads part
     return result;
 }
 
