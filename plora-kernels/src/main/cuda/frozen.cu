@@ -182,7 +182,8 @@ __device__ void multiply_steps(
         for (uint32_t i = 0; i < DEPTH / 16; i++) {
 #pragma unroll
             for (uint32_t tile = 0; tile < GROUPS; tile++) {
-                multiply_narrow<N, BACKWARD, false>(sums[tile], operand_at(a + tile * 2 * TILE + i * ALONG), operand_at(b + i * 2));
+                uint32_t at = a + tile * 2 * TILE + i * ALONG;
+                multiply_narrow<N, BACKWARD, false>(sums[tile], BACKWARD ? operand_transposed_at(at) : operand_at(at), operand_at(b + i * 2));
             }
         }
         products_commit();
