@@ -43,9 +43,10 @@ struct Barriers {
     uint64_t x_full[FROZEN_STAGES], x_empty[FROZEN_STAGES];
     uint64_t landed;
 };
-constexpr uint32_t EMPTY = FROZEN_STAGES * sizeof(uint64_t);  // from a stage's barrier when full to that when empty
 
 #if defined(PLORA_HOPPER)
+
+constexpr uint32_t EMPTY = FROZEN_STAGES * sizeof(uint64_t);  // from a stage's barrier when full to that when empty
 
 // Rows of more than this take two boxes.
 constexpr int BOX_ROWS = 256;
