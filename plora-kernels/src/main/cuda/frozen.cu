@@ -182,7 +182,8 @@ __device__ void multiply_steps(
         for (uint32_t i = 0; i < DEPTH / 16; i++) {
 #pragma unroll
             for (uint32_t tile = 0; tile < GROUPS; tile++) {
-                multiply_narrow<N, BACKWARD, false>(sums[tile], operand_at(a + tile * 2 * TILE + i * ALONG), operand_at(b + i * 2));
+                uint32_t at = a + tile * 2 * TILE + i * ALONG;
+                multiply_narrow<N, BACKWARD, false>(sums[tile], BACKWARD ? operand_transposed_at(at) : operand_at(at), operand_at(b + i * 2));
             }
         }
         products_commit();
@@ -214,6 +215,25 @@ struct Share {
 template <int GROUPS>
 __device__ inline uint32_t landing(const Share &share, int split, int block, int tile) {
     return (uint32_t)(((split * share.count + block) * GROUPS + tile) * MULTIPLIERS + (int)threadIdx.x) * 16;
+}
+
+// Bytes that are sent to a block, its own too; a block without others keeps its sums.
+template <int N, int GROUPS>
+__device__ int sent(int split, int splits) {
+    return splits == 1 ? 0 : Share(N / 8, split, splits).count * splits * GROUPS * MULTIPLIERS * 16;
+}
+
+template <int N, int GROUPS>
+__device__ void keep_sums(char *landed, const float (&sums)[GROUPS][N / 2]) {
+    Share all(N / 8, 0, 1);
+#pragma unroll
+    for (int block = 0; block < N / 8; block++) {
+#pragma unroll
+        for (int tile = 0; tile < GROUPS; tile++) {
+            const float *d = sums[tile] + block * 4;
+            *(float4 *)(landed + landing<GROUPS>(all, 0, block, tile)) = {d[0], d[1], d[2], d[3]};  // read by this thread only
+        }
+    }
 }
 
 // Sends each block of the cluster its share of the sums.
@@ -323,7 +343,7 @@ __global__ void __launch_bounds__(FROZEN_THREADS, 1) frozen_kernel(
         barrier_init(&barriers.landed, 1);
         barrier_init_fence();
         show_shared();
-        barrier_expect(&barriers.landed, Share(N / 8, place.split, g.plan.splits).count * g.plan.splits * GROUPS * MULTIPLIERS * 16);
+        barrier_expect(&barriers.landed, sent<N, GROUPS>(place.split, g.plan.splits));
         for (int i = 0; i < at_once; i++) {
             copy_weights<BACKWARD>(g, place, maps, weights + i * g.plan.width * DEPTH, &barriers.weights_full[i], i);
         }
@@ -350,7 +370,11 @@ __global__ void __launch_bounds__(FROZEN_THREADS, 1) frozen_kernel(
         multiply_steps<N, GROUPS, BACKWARD>(g, place, weights, x, barriers, sums);
         uint32_t landed = shared_address(weights), barrier = shared_address(&barriers.landed);
         cluster_wait_relaxed();  // nobody reads the rings any more
-        send_sums<N, GROUPS>(place.split, g.plan.splits, landed, barrier, sums);
+        if (g.plan.splits == 1) {
+            keep_sums<N, GROUPS>((char *)weights, sums);
+        } else {
+            send_sums<N, GROUPS>(place.split, g.plan.splits, landed, barrier, sums);
+        }
         wait_for_grids();
         finish<N, GROUPS>(g, place.column, place.split, (const char *)weights, barrier);
     } else {

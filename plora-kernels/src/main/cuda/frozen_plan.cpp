@@ -64,9 +64,10 @@ bool frozen_plan_fits(const FrozenPlan &plan, bool backward) {
 }
 
 bool frozen_plan(const plora_device &device, bool backward, int rows, int columns, int depth, bool fused, FrozenPlan &plan) {
-    const int FEWEST_STEPS = fused ? 8 : 256;  // with fewer, what a block does besides them takes longer than cuBLAS's more steps
     const char *which = getenv("PLORA_FROZEN");
-    if (which != nullptr && (strcmp(which, "none") == 0 || (fused && strcmp(which, "long") == 0))) return false;
+    bool all = which != nullptr && strcmp(which, "all") == 0;
+    const int FEWEST_STEPS = fused || all ? 8 : 256;  // with fewer, what a block does besides them takes longer than cuBLAS's more steps
+    if (which != nullptr && (strcmp(which, "none") == 0 || (fused && (all || strcmp(which, "long") == 0)))) return false;
     if (device.compute_capability != 90 || rows > 256 || depth < FEWEST_STEPS * FROZEN_DEPTH) return false;
     double best = 0;
     for (int splits = 1; splits <= FROZEN_SPLITS; splits++) {
