@@ -92,15 +92,15 @@ int gemm(
     return check(status, "cublasGemmEx");
 }
 
-// out = x w^T + beta out, in backward x w; rows of x are x_stride apart. w: (columns, depth), in backward (depth, columns).
+// blas_product, by the kernel for few rows where that is faster.
 int product(
     plora_blas *blas, bool backward, const void *x, int x_stride, const void *w, void *out, int rows, int columns, int depth, float beta,
     void *stream) {
     FrozenPlan plan;
-    if (frozen_plan(blas->device, backward, rows, columns, depth, plan)) {
-        return frozen_product(plan, backward, x, x_stride, w, out, rows, columns, depth, beta, stream);
+    if (frozen_plan(blas->device, backward, rows, columns, depth, false, plan)) {
+        return frozen_product(plan, backward, x, x_stride, w, out, rows, columns, depth, beta, out, nullptr, nullptr, stream);
     }
-    return gemm(blas, !backward, columns, rows, depth, w, x, x_stride, out, BF16, beta, stream);
+    return blas_product(blas, backward, x, x_stride, w, out, rows, columns, depth, beta, stream);
 }
 
 }  // namespace
@@ -153,4 +153,10 @@ int plora::logits_backward(
     plora_blas *blas, const void *dlogits, int32_t stride, const void *w, void *dx, int32_t rows, int32_t inputs,
     int32_t outputs, void *stream) {
     return product(blas, true, dlogits, stride, w, dx, rows, inputs, outputs, 0.0f, stream);
+}
+
+int plora::blas_product(
+    plora_blas *blas, bool backward, const void *x, int x_stride, const void *w, void *out, int rows, int columns, int depth, float beta,
+    void *stream) {
+    return gemm(blas, !backward, columns, rows, depth, w, x, x_stride, out, BF16, beta, stream);
 }

@@ -54,13 +54,13 @@ bool frozen_plan_fits(const FrozenPlan &plan, bool backward) {
     // a stage is given back once the products of the next one are under way
     bool rings = plan.weight_stages >= 2 && plan.weight_stages <= FROZEN_STAGES && plan.x_stages >= 2
         && plan.x_stages <= FROZEN_STAGES && frozen_ring_bytes(plan) <= FROZEN_SHARED;
-    int64_t sums = (int64_t)plan.tokens * held * 4;
+    int64_t sums = (int64_t)divide_up(plan.tokens / 8, plan.splits) * plan.splits * 8 * held * 4;  // shares of rows may be uneven
     // products read past a narrow tile, but not past the rings; the sums lie there afterwards
     return tile && rings && held - plan.width <= plan.x_stages * plan.tokens && sums <= frozen_ring_bytes(plan);
 }
 
-bool frozen_plan(const plora_device &device, bool backward, int rows, int columns, int depth, FrozenPlan &plan) {
-    constexpr int FEWEST_STEPS = 256;  // with fewer, what a block does besides them takes longer than cuBLAS's more steps
+bool frozen_plan(const plora_device &device, bool backward, int rows, int columns, int depth, bool fused, FrozenPlan &plan) {
+    const int FEWEST_STEPS = fused ? 8 : 256;  // with fewer, what a block does besides them takes longer than cuBLAS's more steps
     if (device.compute_capability != 90 || rows > 256 || depth < FEWEST_STEPS * FROZEN_DEPTH) return false;
     double best = 0;
     for (int splits = 1; splits <= FROZEN_SPLITS; splits++) {

@@ -1,6 +1,6 @@
 // Packed AdamW and gradient descent: all matrices of all adapters, each adapter clipped by its own gradient norm.
 //
-// Three launches: sums of squares by span, norms by adapter (in double precision, in order), the update. The update reads
+// Three launches: sums of squares by span, norms by adapter (in double precision, in a fixed order), the update. The update reads
 // parameters, gradients and moments once and writes all but the gradients, with the bf16 copies: 34 bytes a parameter, with the
 // norm's pass.
 // AdamW as PyTorch defines it (Loshchilov and Hutter 2019), beta 0.9 and 0.999, epsilon 1e-8.
@@ -35,20 +35,22 @@ __global__ void __launch_bounds__(THREADS)
 }
 
 // One block an adapter. scales: what its gradients are multiplied by, NaN where the norm is not finite.
-__global__ void __launch_bounds__(32) norms_kernel(
+__global__ void __launch_bounds__(THREADS) norms_kernel(
     const double *squares, const int32_t *adapter_spans, const plora_step *steps, double *norms, double *scales) {
     wait_for_previous();
     const plora_step step = steps[blockIdx.x];
     double *sums = (double *)shared_memory();
     double sum = 0.0;
     if (step.active) {
-        for (int i = adapter_spans[blockIdx.x] + threadIdx.x; i < adapter_spans[blockIdx.x + 1]; i += 32) sum += squares[i];
+        for (int i = adapter_spans[blockIdx.x] + threadIdx.x; i < adapter_spans[blockIdx.x + 1]; i += THREADS) sum += squares[i];
     }
     sums[threadIdx.x] = sum;
-    __syncthreads();
+    for (int half = THREADS / 2; half > 0; half /= 2) {
+        __syncthreads();
+        if ((int)threadIdx.x < half) sums[threadIdx.x] += sums[threadIdx.x + half];
+    }
     if (threadIdx.x != 0) return;
-    double total = 0.0;
-    for (int i = 0; i < 32; i++) total += sums[i];
+    double total = sums[0];
     double norm = sqrt(total);
     double scale = step.max_norm == 0.0f ? 1.0 : fmin(1.0, (double)step.max_norm / (norm + 1e-6));
     norms[blockIdx.x] = norm;
@@ -149,7 +151,7 @@ int plora_gradient_norms(
     const plora_step *steps, double *norms, void *workspace, void *stream) {
     double *squares = (double *)workspace, *scales = squares + span_count;
     PLORA_TRY(launch(squares_kernel, span_count, THREADS, SUM_SHARED, stream, matrices, spans, steps, squares));
-    return launch(norms_kernel, adapters, 32, 32 * (int)sizeof(double), stream, squares, adapter_spans, steps, norms, scales);
+    return launch(norms_kernel, adapters, THREADS, THREADS * (int)sizeof(double), stream, squares, adapter_spans, steps, norms, scales);
 }
 
 int plora_optimize(

@@ -198,6 +198,7 @@ typedef struct {
     int32_t count[PLORA_LISTS];
     int32_t tiles;
     int32_t compute_capability; /* of the device */
+    int32_t multiprocessors;
     int32_t rows;
     int32_t parts;
     int32_t inputs;
@@ -209,7 +210,12 @@ typedef struct {
     int32_t gradient_b_shared; /* bytes that its blocks need */
     int32_t cluster_rows;      /* of a tile of S and dS, where rows are so few that clusters make them, or 0 */
     int32_t drops;             /* whether any term has dropout */
-    int32_t linear;            /* whether plora_lora_linear is the fastest way, by measurement */
+    int32_t part_from[8];      /* as in the shape */
+    int32_t part_to[8];
+    int32_t single;            /* the adapter of all rows, where they are few and its ranks multiples of 8; else -1 */
+    int32_t few;               /* whether plora_lora_few is the fastest way, by measurement */
+    int32_t few_backward;      /* whether plora_lora_few_backward is */
+    int32_t linear;            /* whether plora_lora_linear is */
     int32_t linear_backward;   /* whether plora_lora_linear_backward is */
     int32_t linear_steps;      /* most steps over low-rank columns of a tile of plora_lora_linear */
     int32_t linear_backward_steps;
@@ -269,6 +275,24 @@ int plora_lora_linear(
 int plora_lora_linear_backward(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *x, const void *dy, const void *w,
     void *dx, const void *low_rank, void *workspace, void *stream);
+
+/*
+ * The same for few rows of one adapter, where the plan tells that it is faster: frozen products start beside what makes low_rank or its
+ * gradient, and end with the low-rank terms.
+ *
+ * host_terms: the terms in host memory too
+ */
+
+/* As plora_lora_linear. Two launches. */
+int plora_lora_few(
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *host_terms, const plora_term *terms,
+    const int64_t *dropout_keys, const void *x, const void *w, void *y, const void *add, const void *bias, void *low_rank,
+    void *workspace, void *stream);
+
+/* As plora_lora_linear_backward. Three launches. */
+int plora_lora_few_backward(
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *host_terms, const plora_term *terms, const void *x,
+    const void *dy, const void *w, void *dx, const void *low_rank, void *workspace, void *stream);
 
 /* ---- frozen products, by cuBLAS or, where that is faster, by a kernel of our own ---- */
 

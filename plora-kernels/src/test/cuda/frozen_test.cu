@@ -1,5 +1,8 @@
 // Frozen products for few rows against plain loops in double precision, and how they are cut.
 #include "frozen.h"
+
+#include <memory>
+
 #include "test.h"
 
 using namespace plora;
@@ -41,12 +44,58 @@ Product random_product(Random &random) {
     return p;
 }
 
-Expected expect(const Product &p, const std::vector<bf16> &x, const std::vector<bf16> &w, const std::vector<bf16> &old) {
+// Low-rank terms of the product, on host and device.
+struct LowRank {
+    std::vector<bf16> s, operand[FROZEN_PARTS];
+    std::unique_ptr<Array<bf16>> device_s, device_operand[FROZEN_PARTS];
+    FrozenLowRank low = {};
+
+    LowRank(Random &random, const Product &p) {
+        low.parts = random.within(1, FROZEN_PARTS);
+        int from = 0;
+        for (int i = 0; i < low.parts; i++) {
+            auto &part = low.part[i];
+            part.rank = random.chance(0.2) ? 0 : 8 * random.one_of({1, 2, 4, 8, random.within(1, 16)});
+            part.offset = low.stride;
+            part.from = from;
+            part.to = i + 1 == low.parts ? p.columns : from + 8 * random.within(0, (p.columns - from) / 8);
+            from = part.to;
+            low.stride += part.rank;
+            part.operand_stride = p.backward ? p.columns : part.rank;
+            operand[i] = random.bf16s((size_t)part.rank * (size_t)(p.backward ? p.columns : part.to - part.from), 1);
+            device_operand[i] = std::make_unique<Array<bf16>>(operand[i]);
+            part.operand = device_operand[i]->data();
+            if (operand[i].empty()) part.rank = 0;
+        }
+        s = random.bf16s((size_t)p.rows * (size_t)low.stride, 1);
+        device_s = std::make_unique<Array<bf16>>(s);
+        low.low_rank = device_s->data();
+        if (low.stride == 0) low.parts = 0;
+    }
+
+    void add_to(const Product &p, Expected &e) const {
+        for (int i = 0; i < low.parts; i++) {
+            const auto &part = low.part[i];
+            int first = p.backward ? 0 : part.from, end = p.backward ? p.columns : part.to;
+            for (int row = 0; row < p.rows; row++) {
+                for (int column = first; column < end; column++) {
+                    for (int k = 0; k < part.rank; k++) {
+                        size_t weight = p.backward ? (size_t)k * (size_t)p.columns + (size_t)column : (size_t)(column - first) * (size_t)part.rank + (size_t)k;
+                        e.add((size_t)row * (size_t)p.columns + (size_t)column,
+                              number(s[(size_t)row * (size_t)low.stride + (size_t)(part.offset + k)]) * number(operand[i][weight]));
+                    }
+                }
+            }
+        }
+    }
+};
+
+Expected expect(const Product &p, const std::vector<bf16> &x, const std::vector<bf16> &w, const std::vector<bf16> &old, const std::vector<bf16> &bias) {
     Expected e((size_t)p.rows * (size_t)p.columns);
     for (int row = 0; row < p.rows; row++) {
         for (int column = 0; column < p.columns; column++) {
             size_t at = (size_t)row * (size_t)p.columns + (size_t)column;
-            if (p.beta != 0) e.start(at, (double)p.beta * number(old[at]));
+            e.start(at, (p.beta != 0 ? (double)p.beta * number(old[at]) : 0) + (bias.empty() ? 0 : number(bias[(size_t)column])));
             for (int k = 0; k < p.depth; k++) {
                 size_t weight = p.backward ? (size_t)k * (size_t)p.columns + (size_t)column : (size_t)column * (size_t)p.depth + (size_t)k;
                 e.add(at, number(x[(size_t)row * (size_t)p.x_stride + (size_t)k]) * number(w[weight]));
@@ -56,25 +105,30 @@ Expected expect(const Product &p, const std::vector<bf16> &x, const std::vector<
     return e;
 }
 
-void check_product(Random &random, const Product &p, const FrozenPlan &plan, bool nan) {
+void check_product(Random &random, const Product &p, const FrozenPlan &plan, bool nan, bool fused) {
     std::vector<bf16> x = random.bf16s((size_t)p.rows * (size_t)p.x_stride, 1);
     std::vector<bf16> w = random.bf16s((size_t)p.columns * (size_t)p.depth, 1), old = random.bf16s((size_t)p.rows * (size_t)p.columns, 1);
+    std::vector<bf16> bias = random.bf16s(random.chance(0.3) ? (size_t)p.columns : 0, 1);
     int bad = nan ? random.within(0, p.rows - 1) : -1;
-    Expected expected = expect(p, x, w, old);
+    Expected expected = expect(p, x, w, old, bias);
+    std::unique_ptr<LowRank> low = fused ? std::make_unique<LowRank>(random, p) : nullptr;
+    if (fused) low->add_to(p, expected);
     if (nan) x[(size_t)bad * (size_t)p.x_stride] = __float2bfloat16(NAN);
     for (int row = 0; row < p.rows; row++) {
         for (int k = p.depth; k < p.x_stride; k++) x[(size_t)row * (size_t)p.x_stride + (size_t)k] = __float2bfloat16(NAN);
     }
-    Array<bf16> device_x(x), device_w(w), out(old.size());
+    Array<bf16> device_x(x), device_w(w), device_old(old), device_bias(bias), out(old.size());
+    bool in_place = random.chance(0.5);
     std::vector<bf16> first;
     for (int run = 0; run < 2; run++) {
-        if (p.beta != 0) {
+        if (p.beta != 0 && in_place) {
             out.write(old);
         } else {
             out.poison();
         }
-        CHECK_PLORA(frozen_product(plan, p.backward, device_x.data(), p.x_stride, device_w.data(), out.data(), p.rows, p.columns,
-                                   p.depth, p.beta, nullptr));
+        CHECK_PLORA(frozen_product(plan, p.backward, device_x.data(), p.x_stride, device_w.data(), out.data(), p.rows, p.columns, p.depth,
+                                   p.beta, in_place ? out.data() : device_old.data(), bias.empty() ? nullptr : device_bias.data(),
+                                   fused ? &low->low : nullptr, nullptr));
         std::vector<bf16> got = out.read();
         if (run > 0) REQUIRE(same_bits(got, first), "Two runs of rows (%d) differ.", p.rows);
         first = got;
@@ -97,7 +151,7 @@ void test_frozen_plan(Random &random, int shapes) {
         int rows = random.within(1, 400), columns = 8 * random.within(1, 5000), depth = 8 * random.within(1, 5000);
         if (random.chance(0.5)) depth *= 10, columns = 8 * random.within(1, 600);
         FrozenPlan plan;
-        if (!frozen_plan(device, backward, rows, columns, depth, plan)) continue;
+        if (!frozen_plan(device, backward, rows, columns, depth, random.chance(0.5), plan)) continue;
         REQUIRE(device.compute_capability == 90 && rows <= plan.tokens && frozen_plan_fits(plan, backward), "rows (%d)", rows);
         int64_t tiles = (columns + plan.width - 1) / plan.width;
         REQUIRE(tiles * plan.splits <= device.multiprocessors, "(%lld) blocks", (long long)tiles * plan.splits);
@@ -105,9 +159,9 @@ void test_frozen_plan(Random &random, int shapes) {
     }
     plora_device h100 = {90, 132, 227 << 10};
     FrozenPlan plan;
-    REQUIRE(frozen_plan(h100, true, 256, 3584, 37888, plan) && plan.width == 128 && plan.splits == 4, "width (%d)", plan.width);
-    REQUIRE(!frozen_plan(h100, true, 257, 3584, 37888, plan), "rows (257)");
-    REQUIRE(!frozen_plan(h100, false, 256, 37888, 3584, plan), "more tiles than multiprocessors");
+    REQUIRE(frozen_plan(h100, true, 256, 3584, 37888, false, plan) && plan.width == 128 && plan.splits == 4, "width (%d)", plan.width);
+    REQUIRE(!frozen_plan(h100, true, 257, 3584, 37888, false, plan), "rows (257)");
+    REQUIRE(!frozen_plan(h100, false, 256, 37888, 3584, false, plan), "more tiles than multiprocessors");
 }
 
 #ifndef PLORA_EMULATE
@@ -118,7 +172,7 @@ void test_frozen(Random &random, int shapes) {
         FrozenPlan plan;
         while (!random_plan(random, p, plan)) {
         }
-        check_product(random, p, plan, random.chance(0.2));
+        check_product(random, p, plan, random.chance(0.2), random.chance(0.5));
     }
 }
 

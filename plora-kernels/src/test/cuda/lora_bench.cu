@@ -12,6 +12,7 @@
 #include <memory>
 
 #include "bench.h"
+#include "blas.h"
 #include "frozen.h"
 
 namespace {
@@ -230,19 +231,18 @@ void measure_frozen(Bench &bench, plora_blas *blas, const Case &c, bool backward
     auto small = [&](Stream s) {
         CHECK_PLORA(plora_rms_norm(before.data(), norm_weight->data(), 1e-6f, x, inverse.data(), layer.rows, depth, s));
         if (backward) {
-            layer.gradient_b(false, s), layer.gradient_ax(false, false, s);
+            layer.backward(false, true, s);
         } else {
             layer.shrink(s), layer.expand(false, s);
         }
     };
     auto by_blas = [&](float beta, Stream s) {
         const bf16 *w = weights[(size_t)(turn++ % copies)]->data();
-        CHECK_PLORA(backward ? plora_linear_backward(blas, x, w, y, layer.rows, c.inputs, c.outputs, beta, s)
-                             : plora_linear(blas, x, w, y, layer.rows, c.inputs, c.outputs, beta, s));
+        CHECK_PLORA(plora::blas_product(blas, backward, x, depth, w, y, layer.rows, columns, depth, beta, s));
     };
     auto own = [&](const Cut &cut, float beta, Stream s) {
         const bf16 *w = weights[(size_t)(turn++ % copies)]->data();
-        CHECK_PLORA(plora::frozen_product(plan_of(cut, layer.rows), backward, x, depth, w, y, layer.rows, columns, depth, beta, s));
+        CHECK_PLORA(plora::frozen_product(plan_of(cut, layer.rows), backward, x, depth, w, y, layer.rows, columns, depth, beta, y, nullptr, nullptr, s));
     };
     std::vector<std::function<void(Stream)>> ways{
         small, [&](Stream s) { by_blas(1, s); }, [&](Stream s) { small(s), by_blas(1, s); }};
