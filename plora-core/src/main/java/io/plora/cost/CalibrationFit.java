@@ -11,7 +11,7 @@ import java.util.stream.IntStream;
  *
  * <pre>
  * min over theta, eta, k >= 0 of
- * sum over rows of rho(1 - t / m) + (0.1 / d)^2 (|theta - s|^2 + (eta - r)^2 + (k - l)^2)
+ * sum over rows of rho(1 - t / m) + (0.1 / d)^2 (|theta - s|^2 + (eta - r)^2 + 11 (k - l)^2)
  * t = max(theta . c, eta h) + k u</pre>
  *
  * <p>Errors are relative, so that short iterations count like long ones. Whatever else happens delays an iteration and makes
@@ -34,8 +34,8 @@ final class CalibrationFit {
     /** Standard deviation of the factors of device and host: hardly anything is known of a machine. */
     private static final double MACHINE = 0.6;
 
-    /** Standard deviation of the constant, of the mean iteration. */
-    private static final double UNFORESEEN = 0.1;
+    /** Standard deviation of the constant, of the mean iteration, over that of a part's factor. */
+    private static final double UNFORESEEN = 0.3;
 
     /** Relative errors up to this never count as those of an outlier. */
     private static final double OUTLIER = 0.1;
@@ -138,7 +138,10 @@ final class CalibrationFit {
         for (int round = 0; round < ROUNDS; round++) {
             double[] before = fitted;
             double[][] counting = counting(fitted);
-            fitted = minimise(counting, weightsNow, common(counting, weightsNow), uncertainty);
+            double[] deviations = new double[CONSTANT + 1];
+            Arrays.fill(deviations, uncertainty);
+            deviations[CONSTANT] *= UNFORESEEN;
+            fitted = minimise(counting, weightsNow, common(counting, weightsNow), deviations);
             weightsNow = weights(delays(fitted));
             if (isSame(before, fitted)) {
                 break;
@@ -166,24 +169,25 @@ final class CalibrationFit {
     }
 
     /** The same factor for all parts of the device, one for the host, and the constant. */
-    private static double[] common(double[][] counting, double[] weights) {
+    private double[] common(double[][] counting, double[] weights) {
         double[][] sums = Arrays.stream(counting)
                 .map(row -> new double[] {Arrays.stream(row, 0, HOST).sum(), row[HOST], row[CONSTANT]})
                 .toArray(double[][]::new);
-        double[] fitted = minimise(sums, weights, new double[] {1, 1, 0}, MACHINE, MACHINE, UNFORESEEN);
+        double[] deviations = {MACHINE, MACHINE, UNFORESEEN * uncertainty};
+        double[] fitted = minimise(sums, weights, new double[] {1, 1, 0}, deviations);
         double[] common = atFactor(fitted[0]);
         common[HOST] = fitted[1];
         common[CONSTANT] = fitted[2];
         return common;
     }
 
-    /** @param deviations of the values from the target; the last is that of all others too */
-    private static double[] minimise(double[][] features, double[] weights, double[] target, double... deviations) {
+    /** @param deviations standard deviations of the values from the target */
+    private static double[] minimise(double[][] features, double[] weights, double[] target, double[] deviations) {
         int size = target.length;
         double[][] normal = new double[size][size];
         double[] right = new double[size];
         for (int i = 0; i < size; i++) {
-            double ridge = Math.pow(NOISE / deviations[Math.min(i, deviations.length - 1)], 2);
+            double ridge = Math.pow(NOISE / deviations[i], 2);
             normal[i][i] = ridge;
             right[i] = ridge * target[i];
             for (int row = 0; row < features.length; row++) {

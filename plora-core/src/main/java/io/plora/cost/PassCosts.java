@@ -57,7 +57,7 @@ record PassCosts(
                 2 * 2.0 * shard.query(), // scores and their use
                 ACTIVATION * pointwise,
                 1,
-                ACTIVATION * (inputs(shard) + 2 * outputs(shard)), // X for S; the term is added to Y
+                ACTIVATION * (inputs(shard) + outputs(shard)), // X for S; Y, to which the product adds
                 ACTIVATION / (double) shard.degree(),
                 2, // after o and down
                 PROJECTIONS,
@@ -77,7 +77,9 @@ record PassCosts(
                 5 * 2.0 * shard.query(), // gradients of q, k, v and scores, and the scores again (FlashAttention)
                 ACTIVATION * pointwise,
                 2,
-                ACTIVATION * (outputs(shard) + 3 * inputs(shard)), // dY for dS and dB, X for dA; dX is added to
+                ACTIVATION
+                        * (outputs(shard)
+                                + 2 * inputs(shard)), // dY for dS and dB, X for dA; dX, to which the product adds
                 (ACTIVATION + GRADIENT_READ_AND_WRITTEN) / shard.degree(),
                 2, // before q, k, v and before gate, up
                 PROJECTIONS,
@@ -111,7 +113,7 @@ record PassCosts(
                 all.attentionOperations,
                 all.pointwiseBytes,
                 all.lowRankPasses,
-                all.lowRankTokenBytes - ACTIVATION * (shard.intermediate() + 2.0 * shard.hidden()),
+                all.lowRankTokenBytes - ACTIVATION * ends,
                 all.lowRankParameterBytes,
                 all.reductions - 1,
                 all.gathers - 1,

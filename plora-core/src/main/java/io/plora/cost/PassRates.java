@@ -9,10 +9,13 @@ import io.plora.space.TargetModule;
  * the output layer over the device's rates, so that an iteration takes a few multiplications.
  */
 final class PassRates {
-    /** Share of the products' rate that attention reaches. */
-    private static final double ATTENTION_EFFICIENCY = 0.15;
-    /** Pairs for each token that attention computes beside those that count: its tiles are whole, and short ones start slowly. */
-    private static final double PAIRS_OF_A_TOKEN = 100;
+    /** Share of the products' rate that attention reaches: short sequences fill tiles badly, the longest is waited for. */
+    private static final double ATTENTION_EFFICIENCY = 0.1;
+    /**
+     * Of a token in each of attention's seven products of a layer: its tiles and those of low-rank terms are whole, whatever the
+     * width of the model.
+     */
+    private static final double TILE_SECONDS = 10e-9;
     /** Share of the products' rate that low-rank terms reach: a side of every product is the rank. */
     private static final double LOW_RANK_EFFICIENCY = 0.5;
     /** Embedding, final norm, loss. */
@@ -22,11 +25,11 @@ final class PassRates {
     /** Parameters of a layer up to which more sequences are rounded up to lengths further apart, so that their passes come again. */
     private static final double SMALL_LAYER = 64e6;
     /** What the host takes of a replayed iteration while the device waits: packing rows, reading results. */
-    private static final double REPLAYED_SECONDS = 1e-3;
+    private static final double REPLAYED_SECONDS = 0.5e-3;
     /** Likewise of another, whose launches have to be planned. */
-    private static final double PLANNED_SECONDS = 4e-3;
+    private static final double PLANNED_SECONDS = 1.5e-3;
     /** What the host takes to launch a kernel of an iteration that is not replayed, beside the device's work. */
-    private static final double HOST_SECONDS_OF_A_KERNEL = 7e-6;
+    private static final double HOST_SECONDS_OF_A_KERNEL = 6e-6;
     /**
      * Bytes of AdamW for a parameter: gradient read for the norm, read and cleared, value and two moments read and
      * written in float32, copy in bf16.
@@ -69,7 +72,7 @@ final class PassRates {
         productTokenTraffic = costs.productBytes() * layers * traffic;
         weights = costs.weightBytes() * layers * traffic;
         attentionPair = costs.attentionOperations() * layers * operation / ATTENTION_EFFICIENCY;
-        attentionToken = PAIRS_OF_A_TOKEN * attentionPair;
+        attentionToken = costs.attentionOperations() / (2.0 * shard.query()) * layers * TILE_SECONDS;
         pointwiseToken = costs.pointwiseBytes() * layers * traffic;
         lowRankOperation = costs.lowRankPasses() / degree * operation / LOW_RANK_EFFICIENCY;
         lowRankTokenTraffic = costs.lowRankTokenBytes() * layers * traffic;
@@ -82,7 +85,7 @@ final class PassRates {
         double kernels = costs.kernels() * layers + KERNELS_OUTSIDE_LAYERS;
         replayedLaunches = REPLAYED_SECONDS + kernels * device.kernelSeconds();
         plannedLaunches = PLANNED_SECONDS + kernels * device.kernelSeconds();
-        host = PLANNED_SECONDS / 2 + kernels * HOST_SECONDS_OF_A_KERNEL;
+        host = PLANNED_SECONDS + kernels * HOST_SECONDS_OF_A_KERNEL;
 
         boolean small = new ModelShard(model, 1).layerMatrices() <= SMALL_LAYER;
         roundedSequences = small ? 8 : 4;

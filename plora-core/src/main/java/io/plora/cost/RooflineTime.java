@@ -14,21 +14,21 @@ import java.util.stream.IntStream;
  * products  = sqrt(compute^2 + traffic^2)
  *             compute 2 x (2 x values of all matrices) x tokens / rate    forward, and backward to the inputs only
  *             traffic (2 x bytes of all matrices + inputs and outputs) / bandwidth
- * attention = 14 x query size x layers x (pairs + 100 x tokens) / (0.15 x rate)
- *             two products forward, five backward
+ * attention = 14 x query size x layers x pairs / (0.1 x rate)      two products forward, five backward
+ *             layers x tokens x 7 x 10 ns for tiles that are not full
  * pointwise = bytes between the products / bandwidth
  * low-rank  = sqrt(compute^2 + traffic^2)
  *             compute 3 x {@link GroupWork#lowRankOperations} / (0.5 x rate)
- *             traffic inputs and outputs again, and 12 bytes a parameter:
+ *             traffic inputs and outputs, and 12 bytes a parameter:
  *                     bf16 weights twice, float32 gradient read and written
  * loss      = output layer as products, logits and their gradient written and read in float32
  * optimizer = 38 bytes x {@link GroupWork#steppedParameters} / bandwidth
  * communication = two all-reduces of the hidden states a layer and pass, gathers of low-rank activations
- * launches  = 44 kernels a layer, however many adapters; 4 ms to pack rows, plan launches and read results
- * host      = 7 microseconds a kernel; 2 ms
+ * launches  = 44 kernels a layer, however many adapters; 1.5 ms to pack rows, plan launches and read results
+ * host      = 1.5 ms, and 6 microseconds a kernel
  * </pre>
  *
- * <p>Passes that come again are replayed as graphs: then the host takes 1 ms, beside which it hardly counts. They do where a
+ * <p>Passes that come again are replayed as graphs: then the host takes 0.5 ms. They do where a
  * pass has at most four sequences (eight where a layer has at most 64 million parameters) and, with their mean length in
  * multiples of 8 (16) as the number of lengths there are, at most 64 shapes. That makes the time fall where a batch becomes
  * small enough; {@link #bound} is the time if all passes came again.

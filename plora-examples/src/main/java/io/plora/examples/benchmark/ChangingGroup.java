@@ -27,9 +27,10 @@ import java.util.stream.IntStream;
 
 /** A group whose members take a sample each an iteration, and in which the longest member is replaced now and then. */
 final class ChangingGroup implements AutoCloseable {
-    private static final int WARM_UP = 5;
-    private static final int SETTLING =
-            2; // iterations that a change can make slower: passes are recorded again in the second
+    /** Iterations that a change can make slower: in the second passes are recorded again. */
+    static final int SETTLING = 2;
+
+    private static final double WARM_UP = 1.5e9; // nanoseconds, while the JVM compiles
     private static final int QUIET = 3; // iterations between two changes after these
     private static final Duration EXPORT_LIMIT = Duration.ofMinutes(1);
     private static final int MANY_EPOCHS = 1_000_000;
@@ -73,10 +74,10 @@ final class ChangingGroup implements AutoCloseable {
         for (int i = 0; i < count; i++) {
             join();
         }
-        for (int i = 0; i < WARM_UP; i++) {
-            iterate();
-        }
-        change(new Times()); // to warm up
+        long start = System.nanoTime();
+        do {
+            change(new Times());
+        } while (System.nanoTime() - start < WARM_UP);
         Times times = new Times();
         for (int i = 0; i < changes; i++) {
             change(times);

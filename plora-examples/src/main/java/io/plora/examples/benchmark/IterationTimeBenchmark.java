@@ -35,8 +35,8 @@ import picocli.CommandLine.Option;
  * then predicts the others, of other adapters, ranks, batch sizes and lengths; each group calibrates in turn.
  *
  * <p>A row for each group: {@code measured_ms} and {@code nominal_ms} are medians over its iterations, measured and of the model
- * without a calibration, {@code nominal_error} is how far the latter is off; {@code errors} how far predictions by a calibration
- * by each group are, in the order of the rows, itself included; {@code joint_error} that by all other groups together; {@code
+ * without a calibration; {@code nominal_error} is how far the latter is off, of the iteration that it predicts in the median;
+ * {@code errors} how far predictions by a calibration by each group are, in the order of the rows, itself included; {@code joint_error} that by all other groups together; {@code
  * factors} and {@code fixed_ms} its own calibration, {@code iterations_ms} all that were measured, {@code work} their {@link
  * GroupWork}. A last row sums up the absolute errors: without a calibration, by one other group, by all others.
  */
@@ -54,6 +54,11 @@ public final class IterationTimeBenchmark implements Callable<Integer> {
 
     @Option(names = "--groups", description = "how many (default: ${DEFAULT-VALUE})")
     private int groups = 15;
+
+    @Option(
+            names = "--first-group",
+            description = "number of the first: groups of the same number are the same (default: ${DEFAULT-VALUE})")
+    private int firstGroup = 0;
 
     @Option(names = "--adapters", description = "most adapters of a group (default: ${DEFAULT-VALUE})")
     private int adapters = 24;
@@ -102,8 +107,8 @@ public final class IterationTimeBenchmark implements Callable<Integer> {
         DecoderWeights weights = DecoderWeights.load(model, new RandomWeights(model, 1), kernels, tokens);
         warmUp(model, weights, kernels);
         List<MeasuredGroup> measured = new ArrayList<>();
-        for (int seed = 0; seed < groups; seed++) {
-            RandomGroup group = RandomGroup.of(model, seed, adapters, tokens);
+        for (int number = firstGroup; number < firstGroup + groups; number++) {
+            RandomGroup group = RandomGroup.of(model, number, adapters, tokens);
             measured.add(new MeasuredGroup(group, group.measure(weights, kernels, activations, warmUp, iterations)));
         }
         weights.release(kernels);
@@ -126,16 +131,8 @@ public final class IterationTimeBenchmark implements Callable<Integer> {
                     .compute(iterations.stream().mapToDouble(value).toArray());
         }
 
-        double seconds(GroupTime time) {
-            return median(one -> time.seconds(one.work(), one.degree()));
-        }
-
-        double seconds() {
-            return median(MeasuredIteration::seconds);
-        }
-
         double error(GroupTime time) {
-            return seconds(time) / seconds() - 1;
+            return 1 / median(one -> one.seconds() / time.seconds(one.work(), one.degree())) - 1;
         }
     }
 
@@ -199,8 +196,8 @@ public final class IterationTimeBenchmark implements Callable<Integer> {
         row.put("kind", "group");
         row.put("adapters", measured.group().configs().size());
         row.put("seq", measured.group().tokens());
-        row.put("measured_ms", rounded(1e3 * measured.seconds()));
-        row.put("nominal_ms", rounded(1e3 * measured.seconds(nominal)));
+        row.put("measured_ms", rounded(1e3 * measured.median(MeasuredIteration::seconds)));
+        row.put("nominal_ms", rounded(1e3 * measured.median(one -> nominal.seconds(one.work(), one.degree()))));
         row.put("nominal_error", rounded(measured.error(nominal)));
         ArrayNode factors = row.putArray("factors");
         calibration.factors().forEach(factor -> factors.add(rounded(factor)));

@@ -69,12 +69,12 @@ record RandomGroup(ModelConfig model, List<LoraConfig> configs, int tokens, long
     }
 
     /**
-     * Runs iterations, of which the first ones only warm up: those of an adapter alone until each sample has been seen twice, as
-     * its passes come again.
+     * Runs iterations, of which the first ones only warm up: those of an adapter alone until all samples have come four times, as
+     * its passes come again and are recorded.
      */
     List<MeasuredIteration> measure(
             DecoderWeights weights, Kernels kernels, ActivationPolicy policy, int first, int iterations) {
-        int warmUp = configs.size() == 1 ? Math.max(first, 2 * SAMPLES) : first;
+        int warmUp = configs.size() == 1 ? Math.max(first, 4 * SAMPLES) : first;
         PackedTrainer trainer = new PackedTrainer(model, weights, kernels, policy);
         List<Training> members = members(kernels);
         members.forEach(trainer::join);

@@ -7,6 +7,8 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -17,7 +19,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Reads tensors on a thread and a stream of its own, beside what the kernels do.
+ * Reads tensors on threads and streams of its own, beside what the kernels do.
  *
  * <p>All methods belong to the thread of the kernels.
  */
@@ -29,46 +31,62 @@ final class LateReads implements AutoCloseable {
 
     private static final int CHUNK = 1 << 22; // values copied at a time
 
+    /** Tensors read at a time: new memory of the host takes longer to fill than the bus to bring what goes there. */
+    private static final int AT_ONCE = 3;
+
     private final Nd4jDevice device;
-    private final ExecutorService thread;
+    private final ExecutorService threads;
     private final List<Read> reads = new ArrayList<>();
     private final Pointer staging; // page-locked: copies run at the speed of the bus and stop no other work
-    private final ByteBuffer staged;
+    private final BlockingQueue<ByteBuffer> pieces = new ArrayBlockingQueue<>(AT_ONCE); // of it, that nobody uses
 
     private record Read(Tensor tensor, Future<float[]> values) {}
 
     LateReads(Nd4jDevice device) {
         this.device = device;
-        this.thread = Executors.newSingleThreadExecutor(new ThreadFactoryBuilder()
-                .setNameFormat("plora reads from GPU " + device.number())
-                .setDaemon(true)
-                .build());
-        this.staging = device.allocatePageLocked(CHUNK * (long) Float.BYTES);
-        this.staged = new BytePointer(staging)
-                .capacity(CHUNK * (long) Float.BYTES)
-                .asByteBuffer()
-                .order(ByteOrder.nativeOrder());
+        this.threads = Executors.newFixedThreadPool(
+                AT_ONCE,
+                new ThreadFactoryBuilder()
+                        .setNameFormat("plora reads from GPU " + device.number() + " %d")
+                        .setDaemon(true)
+                        .build());
+        int bytes = CHUNK * Float.BYTES;
+        this.staging = device.allocatePageLocked(AT_ONCE * (long) bytes);
+        ByteBuffer all =
+                new BytePointer(staging).capacity(AT_ONCE * (long) bytes).asByteBuffer();
+        for (int i = 0; i < AT_ONCE; i++) {
+            pieces.add(all.slice(i * bytes, bytes).order(ByteOrder.nativeOrder()));
+        }
     }
 
     /** Values of a float32 tensor whose content is complete; it is one of {@link #takeRead} once it has been read. */
     Future<float[]> read(Tensor tensor) {
-        Future<float[]> values = thread.submit(() -> copy(tensor));
+        Future<float[]> values = threads.submit(() -> copy(tensor));
         reads.add(new Read(tensor, values));
         return values;
     }
 
     private float[] copy(Tensor from) {
+        ByteBuffer piece = pieces.remove(); // there are as many as threads
+        try {
+            return copy(from, piece);
+        } finally {
+            pieces.add(piece);
+        }
+    }
+
+    private float[] copy(Tensor from, ByteBuffer piece) {
         CudaLibrary.check(Plora.useDevice(device.number()));
         float[] values = new float[Math.toIntExact(from.size())];
         for (int start = 0; start < values.length; start += CHUNK) {
             int count = Math.min(CHUNK, values.length - start);
             CudaLibrary.check(Plora.copy(
-                    staging.address(),
+                    new Pointer(piece).address(),
                     from.address() + start * (long) Float.BYTES,
                     count * (long) Float.BYTES,
                     STREAM_OF_THREAD));
             CudaLibrary.check(Plora.synchronize(STREAM_OF_THREAD));
-            staged.asFloatBuffer().get(values, start, count);
+            piece.asFloatBuffer().get(values, start, count);
         }
         return values;
     }
@@ -99,8 +117,8 @@ final class LateReads implements AutoCloseable {
     /** Waits for what is to be read. */
     @Override
     public void close() {
-        thread.shutdown();
-        Uninterruptibles.awaitTerminationUninterruptibly(thread);
+        threads.shutdown();
+        Uninterruptibles.awaitTerminationUninterruptibly(threads);
         device.releasePageLocked(staging);
     }
 }
