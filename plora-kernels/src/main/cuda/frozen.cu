@@ -271,16 +271,18 @@ struct Patch {
         int block = index / GROUPS, tile = index % GROUPS;
         int row = (share.first + block) * 8 + lane / 4, column = (tile * 2 + group) * 64 + warp * 16;
         bool valid = block < share.count && row < g.rows;
+        bool low = column < g.plan.width && first_column + column < g.columns;
+        bool high = column + 8 < g.plan.width && first_column + column + 8 < g.columns;
         Patch patch;
-        patch.low = valid && column < g.plan.width && first_column + column < g.columns;
-        patch.high = valid && column + 8 < g.plan.width && first_column + column + 8 < g.columns;
+        patch.low = valid && low;
+        patch.high = valid && high;
         int64_t at = (int64_t)row * g.columns + first_column + column + fragment_column();
         patch.to = g.out + at;
         patch.before[0] = patch.low && g.beta != 0.0f ? *(const uint32_t *)(g.add + at) : 0;
         patch.before[1] = patch.high && g.beta != 0.0f ? *(const uint32_t *)(g.add + at + 8) : 0;
-        const bf16 *bias = g.bias + first_column + column + fragment_row();
-        patch.bias[0] = patch.low && g.bias != nullptr ? __bfloat162float(bias[0]) : 0.0f;
-        patch.bias[1] = patch.high && g.bias != nullptr ? __bfloat162float(bias[8]) : 0.0f;
+        const bf16 *bias = g.bias + first_column + column + fragment_row();  // of other rows too, as products leave them
+        patch.bias[0] = low && g.bias != nullptr ? __bfloat162float(bias[0]) : 0.0f;
+        patch.bias[1] = high && g.bias != nullptr ? __bfloat162float(bias[8]) : 0.0f;
         return patch;
     }
 
@@ -388,7 +390,7 @@ __global__ void __launch_bounds__(FROZEN_THREADS, 1) frozen_kernel(
 template <bool BACKWARD>
 int describe(const FrozenLowRank &low, int box, Arguments &g, Maps &maps) {
     PLORA_REQUIRE(low.parts <= FROZEN_PARTS, "parts (%d) must be at most %d.", low.parts, FROZEN_PARTS);
-    PLORA_TRY(make_map(maps.low_rank, low.low_rank, g.rows, low.stride, low.stride, g.plan.tokens));
+    if (low.stride > 0) PLORA_TRY(make_map(maps.low_rank, low.low_rank, g.rows, low.stride, low.stride, g.plan.tokens));
     for (int i = 0; i < low.parts; i++) {
         const auto &part = low.part[i];
         if (part.rank == 0) continue;
