@@ -35,7 +35,9 @@ struct Arguments {
 
 // How operands are copied.
 struct Maps {
-    CUtensorMap weights, x, low_rank, low_rank_operands[FROZEN_PARTS];
+    CUtensorMap weights, x;
+    CUtensorMap low_rank[FROZEN_PARTS];  // up to the end of each part: NaN of the next one must not meet even zeros
+    CUtensorMap operands[FROZEN_PARTS];
 };
 
 struct Barriers {
@@ -43,6 +45,7 @@ struct Barriers {
     uint64_t x_full[FROZEN_STAGES], x_empty[FROZEN_STAGES];
     uint64_t landed;
 };
+static_assert(FROZEN_SHARED + sizeof(Barriers) <= 227 * 1024, "what a block can have on sm_90");
 
 #if defined(PLORA_HOPPER)
 
@@ -105,7 +108,7 @@ __device__ void copy_weights(const Arguments &g, const Place<BACKWARD> &place, c
     int k = (place.step + step) * DEPTH, column = place.column, width = g.plan.width;
     if (step >= place.steps) {
         int part = place.part_of(g, step - place.steps, k);
-        map = &maps.low_rank_operands[part];
+        map = &maps.operands[part];
         column -= BACKWARD ? 0 : g.part[part].from;  // rows outside the part are zeros, before it too
     }
     barrier_expect(full, width * DEPTH * 2);
@@ -127,8 +130,8 @@ __device__ void copy_x(const Arguments &g, const Place<BACKWARD> &place, const M
         if (step >= place.steps) {
             if (step == place.steps) wait_for_grids();
             int part = place.part_of(g, step - place.steps, k);
-            map = &maps.low_rank;
-            k += g.part[part].offset;  // columns beyond the part meet zeros
+            map = &maps.low_rank[part];
+            k += g.part[part].offset;
         }
         uint64_t *full = &barriers.x_full[x.stage];
         barrier_wait(&barriers.x_empty[x.stage], x.parity ^ 1);
@@ -390,11 +393,11 @@ __global__ void __launch_bounds__(FROZEN_THREADS, 1) frozen_kernel(
 template <bool BACKWARD>
 int describe(const FrozenLowRank &low, int box, Arguments &g, Maps &maps) {
     PLORA_REQUIRE(low.parts <= FROZEN_PARTS, "parts (%d) must be at most %d.", low.parts, FROZEN_PARTS);
-    if (low.stride > 0) PLORA_TRY(make_map(maps.low_rank, low.low_rank, g.rows, low.stride, low.stride, g.plan.tokens));
     for (int i = 0; i < low.parts; i++) {
         const auto &part = low.part[i];
         if (part.rank == 0) continue;
-        CUtensorMap &map = maps.low_rank_operands[g.parts];
+        PLORA_TRY(make_map(maps.low_rank[g.parts], low.low_rank, g.rows, part.offset + part.rank, low.stride, g.plan.tokens));
+        CUtensorMap &map = maps.operands[g.parts];
         PLORA_TRY(BACKWARD ? make_map(map, part.operand, part.rank, g.columns, part.operand_stride, DEPTH)
                            : make_map(map, part.operand, part.to - part.from, part.rank, part.operand_stride, box));
         g.part[g.parts++] = {part.rank, part.offset, part.from, part.to};

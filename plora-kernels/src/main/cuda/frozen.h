@@ -7,7 +7,7 @@ namespace plora {
 constexpr int FROZEN_DEPTH = 64;                // of a step of a sum
 constexpr int FROZEN_STAGES = 32;               // most stages of a ring
 constexpr int FROZEN_SPLITS = 8;                // most pieces of a sum
-constexpr int FROZEN_SHARED = 227 * 1024 - 1024;  // bytes that the rings may take
+constexpr int FROZEN_SHARED = 227 * 1024 - 2048;  // bytes that the rings may take, beside their barriers
 
 // One pass: each block takes one tile of `width` columns of the result, all its rows, and one piece of the sum. The blocks of a
 // cluster add up the pieces of a tile.
