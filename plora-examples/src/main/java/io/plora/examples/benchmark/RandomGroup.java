@@ -86,6 +86,7 @@ record RandomGroup(ModelConfig model, List<LoraConfig> configs, int tokens, long
             long start = System.nanoTime();
             StepReport report = trainer.step(samples);
             double seconds = (System.nanoTime() - start) / 1e9;
+            TrainingCase.requireFinite(report);
             if (i >= warmUp) {
                 measured.add(new MeasuredIteration(work(report), 1, seconds));
             }
@@ -127,7 +128,6 @@ record RandomGroup(ModelConfig model, List<LoraConfig> configs, int tokens, long
     }
 
     private GroupWork work(StepReport report) {
-        TrainingCase.requireFinite(report);
         GroupWork work = GroupWork.NONE;
         for (StepReport.Member member : report.members()) {
             long parameters =
