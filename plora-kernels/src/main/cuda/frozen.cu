@@ -35,7 +35,9 @@ struct Arguments {
 
 // How operands are copied.
 struct Maps {
-    CUtensorMap weights, x, low_rank, low_rank_operands[FROZEN_PARTS];
+    CUtensorMap weights, x;
+    CUtensorMap low_rank[FROZEN_PARTS];  // up to the end of each part: NaN of the next one must not meet even zeros
+    CUtensorMap operands[FROZEN_PARTS];
 };
 
 struct Barriers {
@@ -43,9 +45,11 @@ struct Barriers {
     uint64_t x_full[FROZEN_STAGES], x_empty[FROZEN_STAGES];
     uint64_t landed;
 };
-constexpr uint32_t EMPTY = FROZEN_STAGES * sizeof(uint64_t);  // from a stage's barrier when full to that when empty
+static_assert(FROZEN_SHARED + sizeof(Barriers) <= 227 * 1024, "what a block can have on sm_90");
 
 #if defined(PLORA_HOPPER)
+
+constexpr uint32_t EMPTY = FROZEN_STAGES * sizeof(uint64_t);  // from a stage's barrier when full to that when empty
 
 // Rows of more than this take two boxes.
 constexpr int BOX_ROWS = 256;
@@ -104,7 +108,7 @@ __device__ void copy_weights(const Arguments &g, const Place<BACKWARD> &place, c
     int k = (place.step + step) * DEPTH, column = place.column, width = g.plan.width;
     if (step >= place.steps) {
         int part = place.part_of(g, step - place.steps, k);
-        map = &maps.low_rank_operands[part];
+        map = &maps.operands[part];
         column -= BACKWARD ? 0 : g.part[part].from;  // rows outside the part are zeros, before it too
     }
     barrier_expect(full, width * DEPTH * 2);
@@ -126,8 +130,8 @@ __device__ void copy_x(const Arguments &g, const Place<BACKWARD> &place, const M
         if (step >= place.steps) {
             if (step == place.steps) wait_for_grids();
             int part = place.part_of(g, step - place.steps, k);
-            map = &maps.low_rank;
-            k += g.part[part].offset;  // columns beyond the part meet zeros
+            map = &maps.low_rank[part];
+            k += g.part[part].offset;
         }
         uint64_t *full = &barriers.x_full[x.stage];
         barrier_wait(&barriers.x_empty[x.stage], x.parity ^ 1);
@@ -182,7 +186,8 @@ __device__ void multiply_steps(
         for (uint32_t i = 0; i < DEPTH / 16; i++) {
 #pragma unroll
             for (uint32_t tile = 0; tile < GROUPS; tile++) {
-                multiply_narrow<N, BACKWARD, false>(sums[tile], operand_at(a + tile * 2 * TILE + i * ALONG), operand_at(b + i * 2));
+                uint32_t at = a + tile * 2 * TILE + i * ALONG;
+                multiply_narrow<N, BACKWARD, false>(sums[tile], BACKWARD ? operand_transposed_at(at) : operand_at(at), operand_at(b + i * 2));
             }
         }
         products_commit();
@@ -214,6 +219,25 @@ struct Share {
 template <int GROUPS>
 __device__ inline uint32_t landing(const Share &share, int split, int block, int tile) {
     return (uint32_t)(((split * share.count + block) * GROUPS + tile) * MULTIPLIERS + (int)threadIdx.x) * 16;
+}
+
+// Bytes that are sent to a block, its own too; a block without others keeps its sums.
+template <int N, int GROUPS>
+__device__ int sent(int split, int splits) {
+    return splits == 1 ? 0 : Share(N / 8, split, splits).count * splits * GROUPS * MULTIPLIERS * 16;
+}
+
+template <int N, int GROUPS>
+__device__ void keep_sums(char *landed, const float (&sums)[GROUPS][N / 2]) {
+    Share all(N / 8, 0, 1);
+#pragma unroll
+    for (int block = 0; block < N / 8; block++) {
+#pragma unroll
+        for (int tile = 0; tile < GROUPS; tile++) {
+            const float *d = sums[tile] + block * 4;
+            *(float4 *)(landed + landing<GROUPS>(all, 0, block, tile)) = {d[0], d[1], d[2], d[3]};  // read by this thread only
+        }
+    }
 }
 
 // Sends each block of the cluster its share of the sums.
@@ -250,16 +274,18 @@ struct Patch {
         int block = index / GROUPS, tile = index % GROUPS;
         int row = (share.first + block) * 8 + lane / 4, column = (tile * 2 + group) * 64 + warp * 16;
         bool valid = block < share.count && row < g.rows;
+        bool low = column < g.plan.width && first_column + column < g.columns;
+        bool high = column + 8 < g.plan.width && first_column + column + 8 < g.columns;
         Patch patch;
-        patch.low = valid && column < g.plan.width && first_column + column < g.columns;
-        patch.high = valid && column + 8 < g.plan.width && first_column + column + 8 < g.columns;
+        patch.low = valid && low;
+        patch.high = valid && high;
         int64_t at = (int64_t)row * g.columns + first_column + column + fragment_column();
         patch.to = g.out + at;
         patch.before[0] = patch.low && g.beta != 0.0f ? *(const uint32_t *)(g.add + at) : 0;
         patch.before[1] = patch.high && g.beta != 0.0f ? *(const uint32_t *)(g.add + at + 8) : 0;
-        const bf16 *bias = g.bias + first_column + column + fragment_row();
-        patch.bias[0] = patch.low && g.bias != nullptr ? __bfloat162float(bias[0]) : 0.0f;
-        patch.bias[1] = patch.high && g.bias != nullptr ? __bfloat162float(bias[8]) : 0.0f;
+        const bf16 *bias = g.bias + first_column + column + fragment_row();  // of other rows too, as products leave them
+        patch.bias[0] = low && g.bias != nullptr ? __bfloat162float(bias[0]) : 0.0f;
+        patch.bias[1] = high && g.bias != nullptr ? __bfloat162float(bias[8]) : 0.0f;
         return patch;
     }
 
@@ -323,7 +349,7 @@ __global__ void __launch_bounds__(FROZEN_THREADS, 1) frozen_kernel(
         barrier_init(&barriers.landed, 1);
         barrier_init_fence();
         show_shared();
-        barrier_expect(&barriers.landed, Share(N / 8, place.split, g.plan.splits).count * g.plan.splits * GROUPS * MULTIPLIERS * 16);
+        barrier_expect(&barriers.landed, sent<N, GROUPS>(place.split, g.plan.splits));
         for (int i = 0; i < at_once; i++) {
             copy_weights<BACKWARD>(g, place, maps, weights + i * g.plan.width * DEPTH, &barriers.weights_full[i], i);
         }
@@ -350,7 +376,11 @@ __global__ void __launch_bounds__(FROZEN_THREADS, 1) frozen_kernel(
         multiply_steps<N, GROUPS, BACKWARD>(g, place, weights, x, barriers, sums);
         uint32_t landed = shared_address(weights), barrier = shared_address(&barriers.landed);
         cluster_wait_relaxed();  // nobody reads the rings any more
-        send_sums<N, GROUPS>(place.split, g.plan.splits, landed, barrier, sums);
+        if (g.plan.splits == 1) {
+            keep_sums<N, GROUPS>((char *)weights, sums);
+        } else {
+            send_sums<N, GROUPS>(place.split, g.plan.splits, landed, barrier, sums);
+        }
         wait_for_grids();
         finish<N, GROUPS>(g, place.column, place.split, (const char *)weights, barrier);
     } else {
@@ -363,11 +393,11 @@ __global__ void __launch_bounds__(FROZEN_THREADS, 1) frozen_kernel(
 template <bool BACKWARD>
 int describe(const FrozenLowRank &low, int box, Arguments &g, Maps &maps) {
     PLORA_REQUIRE(low.parts <= FROZEN_PARTS, "parts (%d) must be at most %d.", low.parts, FROZEN_PARTS);
-    PLORA_TRY(make_map(maps.low_rank, low.low_rank, g.rows, low.stride, low.stride, g.plan.tokens));
     for (int i = 0; i < low.parts; i++) {
         const auto &part = low.part[i];
         if (part.rank == 0) continue;
-        CUtensorMap &map = maps.low_rank_operands[g.parts];
+        PLORA_TRY(make_map(maps.low_rank[g.parts], low.low_rank, g.rows, part.offset + part.rank, low.stride, g.plan.tokens));
+        CUtensorMap &map = maps.operands[g.parts];
         PLORA_TRY(BACKWARD ? make_map(map, part.operand, part.rank, g.columns, part.operand_stride, DEPTH)
                            : make_map(map, part.operand, part.to - part.from, part.rank, part.operand_stride, box));
         g.part[g.parts++] = {part.rank, part.offset, part.from, part.to};

@@ -7,18 +7,11 @@ namespace plora {
 constexpr int FROZEN_DEPTH = 64;                // of a step of a sum
 constexpr int FROZEN_STAGES = 32;               // most stages of a ring
 constexpr int FROZEN_SPLITS = 8;                // most pieces of a sum
-constexpr int FROZEN_SHARED = 227 * 1024 - 1024;  // bytes that the rings may take
+constexpr int FROZEN_SHARED = 227 * 1024 - 2048;  // bytes that the rings may take, beside their barriers
 
 // One pass: each block takes one tile of `width` columns of the result, all its rows, and one piece of the sum. The blocks of a
 // cluster add up the pieces of a tile.
-struct FrozenPlan {
-    int tokens;         // rows of x in a step: 32, 64, 128 or 256
-    int groups;         // tiles of 64 weight rows of each of the two warpgroups: 1, 2 or 3
-    int width;          // columns of the result in a tile, a multiple of 8, in backward of 64
-    int splits;         // pieces of the sum
-    int weight_stages;  // of width x 64 weights
-    int x_stages;       // of tokens x 64
-};
+using FrozenPlan = plora_frozen_plan;
 
 // Bytes of the two rings.
 int64_t frozen_ring_bytes(const FrozenPlan &plan);

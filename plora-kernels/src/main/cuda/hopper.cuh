@@ -175,7 +175,7 @@ __device__ inline void send(uint32_t there, float a, float b, float c, float d, 
 // A block of 8 x 8 bf16, of which each thread has two of row lane / 4, transposed.
 __device__ inline uint32_t transpose(uint32_t pair) {
     uint32_t result;
-    asm("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(result) : "r"(pair));
+    asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(result) : "r"(pair));  // not where threads part
     return result;
 }
 
@@ -213,8 +213,9 @@ __device__ inline uint64_t operand(const void *tile) {
     return address | 1ull << 16 | 64ull << 32 | 1ull << 62;
 }
 
-// The same by its shared address in units of 16 bytes; also of one that is MN-major and 64 wide.
-__device__ inline uint64_t operand_at(uint32_t place) { return 64ull << 32 | 1ull << 62 | place; }
+// The same by its shared address in units of 16 bytes, and with 64 columns that follow the other way (MN-major): 16 further, + 128.
+__device__ inline uint64_t operand_at(uint32_t place) { return place | 1ull << 16 | 64ull << 32 | 1ull << 62; }
+__device__ inline uint64_t operand_transposed_at(uint32_t place) { return place | 64ull << 32 | 1ull << 62; }
 
 // The same of one whose rows of N elements (16, 32 or 64, swizzled as chunk_at<N> does) are one step of the sum (MN-major),
 // with `leading` bytes from N columns to the next N. 16 further along the sum: + 2 N.

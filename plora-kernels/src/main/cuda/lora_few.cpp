@@ -28,11 +28,10 @@ FrozenLowRank low_rank_of(const plora_lora_plan *plan, bool backward, const plor
 int product(
     const plora_lora_plan *plan, bool backward, const plora_term *terms, const void *x, const void *w, void *out, const void *add,
     const void *bias, const void *low_rank, void *stream) {
-    plora_device device = {plan->compute_capability, plan->multiprocessors, 0};
+    PLORA_REQUIRE(backward ? plan->few_backward : plan->few, "The plan's rows (%d) are not few of one adapter (single: %d).", plan->rows,
+                  plan->single);
+    const FrozenPlan &cut = backward ? plan->few_backward_cut : plan->few_cut;
     int columns = backward ? plan->inputs : plan->outputs, depth = backward ? plan->outputs : plan->inputs;
-    FrozenPlan cut;
-    PLORA_REQUIRE(plan->single >= 0 && frozen_plan(device, backward, plan->rows, columns, depth, true, cut),
-                  "single (%d) must be the adapter of all rows (%d), which must be few.", plan->single, plan->rows);
     FrozenLowRank low = low_rank_of(plan, backward, terms, low_rank);
     return frozen_product(cut, backward, x, depth, w, out, plan->rows, columns, depth, 1.0f, add, bias, &low, stream);
 }
@@ -53,7 +52,6 @@ int plora_lora_few(
 int plora_lora_few_backward(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *host_terms, const plora_term *terms, const void *x,
     const void *dy, const void *w, void *dx, const void *low_rank, void *workspace, void *stream) {
-    PLORA_REQUIRE(!plan->drops, "drops (%d) must be 0: masks lie between dx and the low-rank terms.", plan->drops);
     PLORA_TRY(gradient_low_rank(plan, tiles, terms, dy, workspace, stream));
     PLORA_TRY(product(plan, true, host_terms, dy, w, dx, nullptr, nullptr, workspace, stream));
     return gradients_behind(plan, tiles, terms, nullptr, x, low_rank, dy, workspace, stream);

@@ -140,8 +140,7 @@ struct Planner {
         return -1;
     }
 
-    bool few_pays(bool backward) const {
-        FrozenPlan cut;
+    bool few_pays(bool backward, FrozenPlan &cut) const {
         int columns = backward ? shape.inputs : shape.outputs, depth = backward ? shape.outputs : shape.inputs;
         return single() >= 0 && frozen_plan(device, backward, all_rows(), columns, depth, true, cut);
     }
@@ -552,7 +551,6 @@ int plora_lora_make_plan(
         plan->tiles += plan->count[list];
     }
     plan->compute_capability = device->compute_capability;
-    plan->multiprocessors = device->multiprocessors;
     plan->rows = shape->adapter_starts[shape->adapters];
     plan->parts = shape->parts;
     plan->inputs = shape->inputs;
@@ -567,8 +565,8 @@ int plora_lora_make_plan(
     std::copy(shape->part_to, shape->part_to + shape->parts, plan->part_to);
     plan->single = planner.single();
     plan->drops = std::any_of(shape->drops, shape->drops + shape->adapters * shape->parts, [](int32_t d) { return d != 0; });
-    plan->few = planner.few_pays(false);
-    plan->few_backward = planner.few_pays(true) && !plan->drops;
+    plan->few = planner.few_pays(false, plan->few_cut);
+    plan->few_backward = planner.few_pays(true, plan->few_backward_cut) && !plan->drops;
     plan->linear = planner.linear_pays(shape->outputs);
     plan->linear_backward = planner.linear_pays(shape->inputs) && !plan->drops;
     plan->linear_steps = planner.linear_steps;

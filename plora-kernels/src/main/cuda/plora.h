@@ -192,13 +192,23 @@ enum {
     PLORA_LISTS
 };
 
+/* How a frozen product of few rows is cut into blocks: each takes one tile of the result's columns, all its rows, and one piece of
+ * the sum. */
+typedef struct {
+    int32_t tokens;        /* rows of x in a step: 32, 64, 128 or 256 */
+    int32_t groups;        /* tiles of 64 weight rows of each of the two warpgroups: 1, 2 or 3 */
+    int32_t width;         /* columns of the result in a tile, a multiple of 8, in backward of 64 */
+    int32_t splits;        /* pieces of the sum */
+    int32_t weight_stages; /* of width x 64 weights */
+    int32_t x_stages;      /* of tokens x 64 */
+} plora_frozen_plan;
+
 /* A launch plan: one list of tiles for each launch, in one buffer. Valid for any layer with the same shape. */
 typedef struct {
     int32_t first[PLORA_LISTS]; /* first tile of each list */
     int32_t count[PLORA_LISTS];
     int32_t tiles;
     int32_t compute_capability; /* of the device */
-    int32_t multiprocessors;
     int32_t rows;
     int32_t parts;
     int32_t inputs;
@@ -215,6 +225,8 @@ typedef struct {
     int32_t single;            /* the adapter of all rows, where they are few and its ranks multiples of 8; else -1 */
     int32_t few;               /* whether plora_lora_few is the fastest way, by measurement */
     int32_t few_backward;      /* whether plora_lora_few_backward is */
+    plora_frozen_plan few_cut; /* of its product */
+    plora_frozen_plan few_backward_cut;
     int32_t linear;            /* whether plora_lora_linear is */
     int32_t linear_backward;   /* whether plora_lora_linear_backward is */
     int32_t linear_steps;      /* most steps over low-rank columns of a tile of plora_lora_linear */

@@ -164,7 +164,7 @@ Results run_linear(const LoraCase &c, const Operands &o) {
     if (o.accumulate) y.write(o.y);
     const plora_term *terms = c.device_terms->data();
     const bf16 *add = o.accumulate ? y.data() : nullptr;
-    bool few = c.plan.single >= 0;
+    bool few = c.plan.few && c.plan.few_backward;
     CHECK_PLORA(few ? plora_lora_few(&c.plan, tiles.data(), c.terms.data(), terms, keys.data(), x.data(), w.data(), y.data(), add, bias.data(),
                                      low_rank.data(), workspace.data(), nullptr)
                     : plora_lora_linear(&c.plan, tiles.data(), terms, keys.data(), x.data(), w.data(), y.data(), add, bias.data(),

@@ -26,8 +26,8 @@ import org.slf4j.LoggerFactory;
  * Bf16 with float32 accumulation on one GPU, in memory of ND4J's CUDA backend and on the stream that ND4J uses on the thread
  * that opened it; no other thread may call it, and that thread may open or ask about no other GPU meanwhile.
  *
- * <p>Operations return when their work is enqueued; reading values and {@link #optimize} wait for it. All memory comes from
- * one arena; the same calls give the same bits. Sizes are multiples of 8, heads have 32, 64, 96 or 128 values, ranks are at
+ * <p>Operations return when their work is enqueued; reading values waits for it, and {@link #optimize} for the norms, not for the
+ * update. All memory comes from one arena; the same calls give the same bits. Sizes are multiples of 8, heads have 32, 64, 96 or 128 values, ranks are at
  * most 256.
  */
 public final class CudaKernels implements Kernels {
