@@ -97,8 +97,8 @@ int product(
     plora_blas *blas, bool backward, const void *x, int x_stride, const void *w, void *out, int rows, int columns, int depth, float beta,
     void *stream) {
     FrozenPlan plan;
-    if (frozen_plan(blas->device, backward, rows, columns, depth, false, plan)) {
-        return frozen_product(plan, backward, x, x_stride, w, out, rows, columns, depth, beta, out, nullptr, nullptr, stream);
+    if (frozen_plan(blas->device, backward, rows, columns, depth, plan)) {
+        return frozen_product(plan, backward, x, x_stride, w, out, rows, columns, depth, beta, stream);
     }
     return blas_product(blas, backward, x, x_stride, w, out, rows, columns, depth, beta, stream);
 }

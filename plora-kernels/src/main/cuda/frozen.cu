@@ -18,26 +18,16 @@ constexpr int DEPTH = FROZEN_DEPTH;
 constexpr int MULTIPLIERS = 2 * 128;  // threads that multiply
 constexpr int FROZEN_THREADS = MULTIPLIERS + 3 * 32;
 
-struct Part {
-    int rank, offset, from, to;
-};
-
 struct Arguments {
-    bf16 *out;         // (rows, columns)
-    const bf16 *add;   // (rows, columns)
-    const bf16 *bias;  // (columns) or null
+    bf16 *out;  // (rows, columns)
     int rows, columns, depth;
     float beta;
-    int parts;  // with low-rank terms
-    Part part[FROZEN_PARTS];
     FrozenPlan plan;
 };
 
 // How operands are copied.
 struct Maps {
     CUtensorMap weights, x;
-    CUtensorMap low_rank[FROZEN_PARTS];  // up to the end of each part: NaN of the next one must not meet even zeros
-    CUtensorMap operands[FROZEN_PARTS];
 };
 
 struct Barriers {
@@ -54,14 +44,11 @@ constexpr uint32_t EMPTY = FROZEN_STAGES * sizeof(uint64_t);  // from a stage's 
 // Rows of more than this take two boxes.
 constexpr int BOX_ROWS = 256;
 
-// The block's place: a tile for each cluster, a piece of the sum for each of its blocks, to the last of which the low-rank terms are
-// added.
-template <bool BACKWARD>
+// The block's place: a tile for each cluster, a piece of the sum for each of its blocks.
 struct Place {
     int split;
     int column;       // first
     int step, steps;  // first, count
-    int low_rank;     // steps over low-rank columns
 
     __device__ explicit Place(const Arguments &g) {
         split = (int)cluster_rank();
@@ -69,22 +56,6 @@ struct Place {
         int all = divide_up(g.depth, DEPTH);
         step = all * split / g.plan.splits;
         steps = all * (split + 1) / g.plan.splits - step;
-        low_rank = 0;
-        for (int i = 0; i < g.parts && split == g.plan.splits - 1; i++) low_rank += steps_of(g, g.part[i]);
-    }
-
-    // Steps over the low-rank columns of a part that the tile meets.
-    __device__ int steps_of(const Arguments &g, const Part &part) const {
-        bool meets = BACKWARD || (column < part.to && column + g.plan.width > part.from);
-        return meets ? divide_up(part.rank, DEPTH) : 0;
-    }
-
-    // The part of a step over low-rank columns, and its first column counted within the part.
-    __device__ int part_of(const Arguments &g, int low_rank_step, int &rank) const {
-        int part = 0, before = 0;
-        for (; before + steps_of(g, g.part[part]) <= low_rank_step; part++) before += steps_of(g, g.part[part]);
-        rank = (low_rank_step - before) * DEPTH;
-        return part;
     }
 };
 
@@ -103,40 +74,26 @@ struct Ring {
 };
 
 template <bool BACKWARD>
-__device__ void copy_weights(const Arguments &g, const Place<BACKWARD> &place, const Maps &maps, bf16 *to, uint64_t *full, int step) {
-    const CUtensorMap *map = &maps.weights;
+__device__ void copy_weights(const Arguments &g, const Place &place, const Maps &maps, bf16 *to, uint64_t *full, int step) {
     int k = (place.step + step) * DEPTH, column = place.column, width = g.plan.width;
-    if (step >= place.steps) {
-        int part = place.part_of(g, step - place.steps, k);
-        map = &maps.operands[part];
-        column -= BACKWARD ? 0 : g.part[part].from;  // rows outside the part are zeros, before it too
-    }
     barrier_expect(full, width * DEPTH * 2);
     if (BACKWARD) {
-        for (int i = 0; i < width; i += 64) copy_box_once(to + i * DEPTH, map, full, column + i, k);
+        for (int i = 0; i < width; i += 64) copy_box_once(to + i * DEPTH, &maps.weights, full, column + i, k);
     } else {
         int box = width > BOX_ROWS ? width / 2 : width;
-        for (int i = 0; i < width; i += box) copy_box_once(to + i * DEPTH, map, full, k, column + i);
+        for (int i = 0; i < width; i += box) copy_box_once(to + i * DEPTH, &maps.weights, full, k, column + i);
     }
 }
 
-template <int N, bool BACKWARD>
-__device__ void copy_x(const Arguments &g, const Place<BACKWARD> &place, const Maps &maps, bf16 *ring, Barriers &barriers) {
+template <int N>
+__device__ void copy_x(const Arguments &g, const Place &place, const Maps &maps, bf16 *ring, Barriers &barriers) {
     Ring x(g.plan.x_stages);
-    if (g.parts == 0) wait_for_grids();
-    for (int step = 0; step < place.steps + place.low_rank; step++, x.advance()) {
-        const CUtensorMap *map = &maps.x;
-        int k = (place.step + step) * DEPTH;
-        if (step >= place.steps) {
-            if (step == place.steps) wait_for_grids();
-            int part = place.part_of(g, step - place.steps, k);
-            map = &maps.low_rank[part];
-            k += g.part[part].offset;
-        }
+    wait_for_grids();
+    for (int step = 0; step < place.steps; step++, x.advance()) {
         uint64_t *full = &barriers.x_full[x.stage];
         barrier_wait(&barriers.x_empty[x.stage], x.parity ^ 1);
         barrier_expect(full, N * DEPTH * 2);
-        copy_box(ring + x.stage * N * DEPTH, map, full, k, 0);
+        copy_box(ring + x.stage * N * DEPTH, &maps.x, full, (place.step + step) * DEPTH, 0);
     }
 }
 
@@ -168,7 +125,7 @@ struct Reader {
 
 template <int N, int GROUPS, bool BACKWARD>
 __device__ void multiply_steps(
-    const Arguments &g, const Place<BACKWARD> &place, const bf16 *weights, const bf16 *x, const Barriers &barriers,
+    const Arguments &g, const Place &place, const bf16 *weights, const bf16 *x, const Barriers &barriers,
     float (&sums)[GROUPS][N / 2]) {
     constexpr uint32_t ALONG = BACKWARD ? 128 : 2;  // 16 further along the sum of the left operand
     constexpr uint32_t TILE = 64 * DEPTH * 2 / 16;  // from one tile of 64 weight rows to the next
@@ -177,7 +134,7 @@ __device__ void multiply_steps(
     Reader left(weights, g.plan.width * DEPTH * 2, barriers.weights_full, g.plan.weight_stages);
     Reader right(x, N * DEPTH * 2, barriers.x_full, g.plan.x_stages);
     uint32_t left_empty = 0, right_empty = 0;
-    for (int step = 0; step < place.steps + place.low_rank; step++) {
+    for (int step = 0; step < place.steps; step++) {
         left.wait();
         right.wait();
         uint32_t a = left.place + group * TILE, b = right.place;
@@ -266,7 +223,6 @@ struct Patch {
     bf16 *to;        // this thread's first columns of its row
     bool low, high;  // whether its columns exist, and those eight further
     uint32_t before[2];
-    float bias[2];   // of this thread's columns as products leave them
 
     template <int GROUPS>
     __device__ static Patch at(const Arguments &g, int first_column, const Share &share, int index) {
@@ -274,25 +230,19 @@ struct Patch {
         int block = index / GROUPS, tile = index % GROUPS;
         int row = (share.first + block) * 8 + lane / 4, column = (tile * 2 + group) * 64 + warp * 16;
         bool valid = block < share.count && row < g.rows;
-        bool low = column < g.plan.width && first_column + column < g.columns;
-        bool high = column + 8 < g.plan.width && first_column + column + 8 < g.columns;
         Patch patch;
-        patch.low = valid && low;
-        patch.high = valid && high;
-        int64_t at = (int64_t)row * g.columns + first_column + column + fragment_column();
-        patch.to = g.out + at;
-        patch.before[0] = patch.low && g.beta != 0.0f ? *(const uint32_t *)(g.add + at) : 0;
-        patch.before[1] = patch.high && g.beta != 0.0f ? *(const uint32_t *)(g.add + at + 8) : 0;
-        const bf16 *bias = g.bias + first_column + column + fragment_row();  // of other rows too, as products leave them
-        patch.bias[0] = low && g.bias != nullptr ? __bfloat162float(bias[0]) : 0.0f;
-        patch.bias[1] = high && g.bias != nullptr ? __bfloat162float(bias[8]) : 0.0f;
+        patch.low = valid && column < g.plan.width && first_column + column < g.columns;
+        patch.high = valid && column + 8 < g.plan.width && first_column + column + 8 < g.columns;
+        patch.to = g.out + (int64_t)row * g.columns + first_column + column + fragment_column();
+        patch.before[0] = patch.low && g.beta != 0.0f ? *(const uint32_t *)patch.to : 0;
+        patch.before[1] = patch.high && g.beta != 0.0f ? *(const uint32_t *)(patch.to + 8) : 0;
         return patch;
     }
 
     // sum: as products leave it, of weight rows and rows of x
     __device__ void write(const Arguments &g, const float4 &sum) const {
         uint32_t old[2] = {transpose(before[0]), transpose(before[1])};
-        float d[4] = {sum.x + bias[0], sum.y + bias[0], sum.z + bias[1], sum.w + bias[1]};
+        float d[4] = {sum.x, sum.y, sum.z, sum.w};
         if (g.beta != 0.0f) {
 #pragma unroll
             for (int i = 0; i < 4; i++) d[i] += g.beta * __uint_as_float(i % 2 == 0 ? old[i / 2] << 16 : old[i / 2] & 0xffff0000u);
@@ -333,10 +283,9 @@ __global__ void __launch_bounds__(FROZEN_THREADS, 1) frozen_kernel(
     bf16 *weights = (bf16 *)shared_memory();
     bf16 *x = weights + g.plan.weight_stages * g.plan.width * DEPTH;
     Barriers &barriers = *(Barriers *)(x + g.plan.x_stages * N * DEPTH);
-    Place<BACKWARD> place(g);
-    int steps = place.steps + place.low_rank;
+    Place place(g);
     bool copies_weights = threadIdx.x == MULTIPLIERS, copies_x = threadIdx.x == MULTIPLIERS + 32;
-    int at_once = min(steps, g.plan.weight_stages);
+    int at_once = min(place.steps, g.plan.weight_stages);
     if (copies_weights) {
         for (int i = 0; i < g.plan.weight_stages; i++) {
             barrier_init(&barriers.weights_full[i], 1);
@@ -357,17 +306,15 @@ __global__ void __launch_bounds__(FROZEN_THREADS, 1) frozen_kernel(
     __syncthreads();
     if (copies_weights) {
         Ring ring(g.plan.weight_stages);
-        for (int step = 0; step < steps; step++, ring.advance()) {
+        for (int step = 0; step < place.steps; step++, ring.advance()) {
             if (step < at_once) continue;
             barrier_wait(&barriers.weights_empty[ring.stage], ring.parity ^ 1);
             copy_weights<BACKWARD>(g, place, maps, weights + ring.stage * g.plan.width * DEPTH, &barriers.weights_full[ring.stage], step);
         }
     } else if (copies_x) {
         prefetch_map(&maps.x);
-        copy_x<N, BACKWARD>(g, place, maps, x, barriers);
+        copy_x<N>(g, place, maps, x, barriers);
     } else if (threadIdx.x == MULTIPLIERS + 64) {
-        // where the next kernel reads what this one was given before it waits itself, those before this one must have ended
-        if (g.parts > 0) wait_for_grids();
         launch_dependents();
     }
     __syncwarp();
@@ -389,52 +336,35 @@ __global__ void __launch_bounds__(FROZEN_THREADS, 1) frozen_kernel(
 #endif
 }
 
-// Maps of the low-rank terms, and what the kernel is told of them.
-template <bool BACKWARD>
-int describe(const FrozenLowRank &low, int box, Arguments &g, Maps &maps) {
-    PLORA_REQUIRE(low.parts <= FROZEN_PARTS, "parts (%d) must be at most %d.", low.parts, FROZEN_PARTS);
-    for (int i = 0; i < low.parts; i++) {
-        const auto &part = low.part[i];
-        if (part.rank == 0) continue;
-        PLORA_TRY(make_map(maps.low_rank[g.parts], low.low_rank, g.rows, part.offset + part.rank, low.stride, g.plan.tokens));
-        CUtensorMap &map = maps.operands[g.parts];
-        PLORA_TRY(BACKWARD ? make_map(map, part.operand, part.rank, g.columns, part.operand_stride, DEPTH)
-                           : make_map(map, part.operand, part.to - part.from, part.rank, part.operand_stride, box));
-        g.part[g.parts++] = {part.rank, part.offset, part.from, part.to};
-    }
-    return PLORA_OK;
-}
-
 template <int N, int GROUPS, bool BACKWARD>
-int launch_frozen(Arguments g, const void *x, int x_stride, const void *w, const FrozenLowRank *low, void *stream) {
+int launch_frozen(const Arguments &g, const void *x, int x_stride, const void *w, void *stream) {
     Maps maps = {};
     const FrozenPlan &plan = g.plan;
     int box = plan.width > 256 ? plan.width / 2 : plan.width;
     PLORA_TRY(BACKWARD ? make_map(maps.weights, w, g.depth, g.columns, g.columns, DEPTH)
                        : make_map(maps.weights, w, g.columns, g.depth, g.depth, box));
     PLORA_TRY(make_map(maps.x, x, g.rows, g.depth, x_stride, N));
-    if (low != nullptr) PLORA_TRY(describe<BACKWARD>(*low, box, g, maps));
     int tiles = divide_up(g.columns, plan.width), shared = (int)frozen_ring_bytes(plan) + (int)sizeof(Barriers);
     return launch_clusters(frozen_kernel<N, GROUPS, BACKWARD>, tiles * plan.splits, plan.splits, FROZEN_THREADS, shared, stream, g, maps);
 }
 
 template <int N, bool BACKWARD>
-int launch_groups(const Arguments &g, const void *x, int x_stride, const void *w, const FrozenLowRank *low, void *stream) {
-    if (g.plan.groups == 1) return launch_frozen<N, 1, BACKWARD>(g, x, x_stride, w, low, stream);
+int launch_groups(const Arguments &g, const void *x, int x_stride, const void *w, void *stream) {
+    if (g.plan.groups == 1) return launch_frozen<N, 1, BACKWARD>(g, x, x_stride, w, stream);
     if constexpr (N <= 128) {
-        if (g.plan.groups == 2) return launch_frozen<N, 2, BACKWARD>(g, x, x_stride, w, low, stream);
+        if (g.plan.groups == 2) return launch_frozen<N, 2, BACKWARD>(g, x, x_stride, w, stream);
     }
-    if constexpr (N <= 64) return launch_frozen<N, 3, BACKWARD>(g, x, x_stride, w, low, stream);
+    if constexpr (N <= 64) return launch_frozen<N, 3, BACKWARD>(g, x, x_stride, w, stream);
     return fail(PLORA_INVALID, "No kernel takes so many groups (%d).", g.plan.groups);
 }
 
 template <bool BACKWARD>
-int launch_tokens(const Arguments &g, const void *x, int x_stride, const void *w, const FrozenLowRank *low, void *stream) {
+int launch_tokens(const Arguments &g, const void *x, int x_stride, const void *w, void *stream) {
     switch (g.plan.tokens) {
-        case 32: return launch_groups<32, BACKWARD>(g, x, x_stride, w, low, stream);
-        case 64: return launch_groups<64, BACKWARD>(g, x, x_stride, w, low, stream);
-        case 128: return launch_groups<128, BACKWARD>(g, x, x_stride, w, low, stream);
-        default: return launch_groups<256, BACKWARD>(g, x, x_stride, w, low, stream);
+        case 32: return launch_groups<32, BACKWARD>(g, x, x_stride, w, stream);
+        case 64: return launch_groups<64, BACKWARD>(g, x, x_stride, w, stream);
+        case 128: return launch_groups<128, BACKWARD>(g, x, x_stride, w, stream);
+        default: return launch_groups<256, BACKWARD>(g, x, x_stride, w, stream);
     }
 }
 
@@ -445,19 +375,17 @@ using namespace plora;
 
 int plora::frozen_product(
     const FrozenPlan &plan, bool backward, const void *x, int x_stride, const void *w, void *out, int rows, int columns, int depth,
-    float beta, const void *add, const void *bias, const FrozenLowRank *low, void *stream) {
+    float beta, void *stream) {
     PLORA_REQUIRE(frozen_plan_fits(plan, backward) && rows <= plan.tokens, "rows (%d) or width (%d) do not fit the plan.", rows, plan.width);
     if (rows == 0) return PLORA_OK;
     Arguments g = {};
     g.out = (bf16 *)out;
-    g.add = (const bf16 *)add;
-    g.bias = (const bf16 *)bias;
     g.rows = rows;
     g.columns = columns;
     g.depth = depth;
-    g.beta = add == nullptr ? 0.0f : beta;
+    g.beta = beta;
     g.plan = plan;
-    return backward ? launch_tokens<true>(g, x, x_stride, w, low, stream) : launch_tokens<false>(g, x, x_stride, w, low, stream);
+    return backward ? launch_tokens<true>(g, x, x_stride, w, stream) : launch_tokens<false>(g, x, x_stride, w, stream);
 }
 
 #endif

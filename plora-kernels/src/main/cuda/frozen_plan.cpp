@@ -1,7 +1,4 @@
 // Which frozen products the kernel for few rows takes, and how it cuts them; computed on the host without a GPU.
-#include <stdlib.h>
-#include <string.h>
-
 #include <algorithm>
 
 #include "frozen.h"
@@ -37,9 +34,8 @@ double estimate(const FrozenPlan &plan, int columns, int depth) {
 }
 
 // As deep as fits, x's ring first: it holds what comes from the L2 cache in the time of a few steps.
-void deepen(FrozenPlan &plan, bool fused) {
-    const char *spare = getenv("PLORA_SPARE");
-    const int SPARE = (fused && spare != nullptr ? atoi(spare) : 24) * 1024;  // bytes, for blocks of the small kernels before and after
+void deepen(FrozenPlan &plan) {
+    constexpr int SPARE = 24 * 1024;  // bytes, for blocks of the small kernels before and after
     plan.x_stages = plan.tokens == 256 ? 3 : 6;
     int rows = (FROZEN_SHARED - SPARE) / (FROZEN_DEPTH * 2) - plan.x_stages * plan.tokens;
     plan.weight_stages = std::min(FROZEN_STAGES, rows / plan.width);
@@ -63,17 +59,14 @@ bool frozen_plan_fits(const FrozenPlan &plan, bool backward) {
     return tile && rings && held - plan.width <= plan.x_stages * plan.tokens && sums <= frozen_ring_bytes(plan);
 }
 
-bool frozen_plan(const plora_device &device, bool backward, int rows, int columns, int depth, bool fused, FrozenPlan &plan) {
-    const char *which = getenv("PLORA_FROZEN");
-    bool all = which != nullptr && strcmp(which, "all") == 0;
-    const int FEWEST_STEPS = fused || all ? 8 : 256;  // with fewer, what a block does besides them takes longer than cuBLAS's more steps
-    if (which != nullptr && (strcmp(which, "none") == 0 || (fused && (all || strcmp(which, "long") == 0)))) return false;
+bool frozen_plan(const plora_device &device, bool backward, int rows, int columns, int depth, FrozenPlan &plan) {
+    constexpr int FEWEST_STEPS = 256;  // with fewer, what a block does besides them takes longer than cuBLAS's more steps
     if (device.compute_capability != 90 || rows > 256 || depth < FEWEST_STEPS * FROZEN_DEPTH) return false;
     double best = 0;
     for (int splits = 1; splits <= FROZEN_SPLITS; splits++) {
         for (int width = 64; width <= most_groups(round_tokens(rows)) * 128; width += backward ? 64 : 16) {
             FrozenPlan p = {round_tokens(rows), divide_up(width, 128), width, splits, 0, 0};
-            deepen(p, fused);
+            deepen(p);
             bool at_once = divide_up(columns, width) <= clusters_at_once(device.multiprocessors, splits);
             if (!at_once || !frozen_plan_fits(p, backward)) continue;
             double time = estimate(p, columns, depth);

@@ -338,7 +338,7 @@ __device__ void gradient_a_tile(const LoraArguments &g, const plora_tile &t) {
     gradient.find_gradients(g, t, terms);
     gradient.clear();
     gradient_a_prefetch(g, t);
-    begin_behind(g);
+    wait_for_previous();
     RowsFirst<GRADIENT_A_COLUMNS> ahead, now;
     int loaded = 0;
     auto load = [&] {
@@ -586,7 +586,7 @@ __device__ void gradient_b_alone(const LoraArguments &g, const plora_tile &t) {
         loaded++;
     };
     if ((int)threadIdx.x < min(t.rows, ROWS)) prefetch(g.low_rank + t.low_rank + t.rank + (int)threadIdx.x * t.stride);
-    begin_behind(g);
+    wait_for_previous();
     for (int stage = 0; stage < STAGES - 1; stage++) load();
     for (int step = 0; now.column < t.columns; step++) {
         bf16 *stage = stages + step % STAGES * STAGE;
@@ -643,7 +643,6 @@ __global__ void __launch_bounds__(THREADS, MASKED ? 2 : 3) gradient_kernel(LoraA
         const plora_tile t = g.tiles[lists.x_first + block - lists.a_count - lists.b_count];
         expand_tile<K, true, MASKED>(g, t);
     }
-    end_behind(g);
 }
 
 // ---- launches ----
@@ -703,24 +702,6 @@ int gradient_b(
     g.dy = (const bf16 *)dy;
     PLORA_TRY(launch_gradient_b(plan, g, stream));
     return launch_reduce(plan, tiles, PLORA_GRADIENT_REDUCE, g.partials, g.low_rank_gradient, stream);
-}
-
-int gradient_low_rank(
-    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *dy, void *workspace, void *stream) {
-    LoraArguments g = lora_arguments(plan, tiles, terms, nullptr, workspace);
-    g.dy = (const bf16 *)dy;
-    return launch_cluster_gradient(plan, g, stream);
-}
-
-int gradients_behind(
-    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
-    const void *low_rank, const void *dy, void *workspace, void *stream) {
-    LoraArguments g = lora_arguments(plan, tiles, terms, dropout_keys, workspace);
-    g.x = (const bf16 *)x;
-    g.low_rank = (bf16 *)low_rank;
-    g.dy = (const bf16 *)dy;
-    g.behind = plan->rows > 0;
-    return launch_gradients(plan, g, gradient_lists(plan), PLORA_GRADIENT_X, stream);
 }
 
 #ifndef PLORA_EMULATE

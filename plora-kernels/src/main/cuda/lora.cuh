@@ -17,7 +17,7 @@ struct LoraArguments {
     const bf16 *add;          // what is added to it, of the same shape, or null
     const bf16 *bias;         // (outputs) or null
     float *partials;
-    int behind;  // shrink and gradients: whether they may start while the kernel before runs, which has waited for what they need
+    int behind;  // shrink and gradient a: whether they may start while the kernel before runs, which has waited for what they need
     int parts;
     int inputs;
     int outputs;
@@ -68,15 +68,6 @@ __device__ inline void add(float4 &sum, const float4 &more) {
 // Ends a launch that may have started beside the one before it: not before that one.
 __device__ inline void end_behind(const LoraArguments &g) {
     if (g.behind && blockIdx.x == gridDim.x - 1) wait_for_previous();
-}
-
-// Begins a launch that may start beside the one before it.
-__device__ inline void begin_behind(const LoraArguments &g) {
-    if (g.behind) {
-        launch_dependents();
-    } else {
-        wait_for_previous();
-    }
 }
 
 // Overwrites a gradient's pair of neighbours, aligned to eight bytes, or adds to it. Each element gets one sum from one thread

@@ -9,17 +9,6 @@ int gradient_b(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *low_rank, const void *dy,
     void *workspace, void *stream);
 
-// Of few rows (cluster_rows above 0): low_rank's gradient, left in the workspace. Once the next kernel of the stream runs, those before
-// this one have ended.
-int gradient_low_rank(
-    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *dy, void *workspace, void *stream);
-
-// Of few rows: gradients of all a and b, given low_rank's, beside the kernel launched before, which must have waited for that when it
-// lets the next one start; what is launched afterwards finds both done.
-int gradients_behind(
-    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const int64_t *dropout_keys, const void *x,
-    const void *low_rank, const void *dy, void *workspace, void *stream);
-
 // y += low_rank b^T for the rows that plora_lora_linear leaves out.
 int expand_mixed(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *low_rank, void *y, void *stream);

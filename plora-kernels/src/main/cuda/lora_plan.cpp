@@ -9,7 +9,6 @@
 #include <numeric>
 #include <vector>
 
-#include "frozen.h"
 #include "status.h"
 
 namespace {
@@ -125,24 +124,6 @@ struct Planner {
         int height = ROWS;
         while (height > CLUSTER_FEWEST_ROWS && cluster_tiles_of(height) * CLUSTER_BLOCKS * 4 < device.multiprocessors * 3) height /= 2;
         return height;
-    }
-
-    // The adapter of all rows, which plora_lora_few takes, or -1.
-    int single() const {
-        if (cluster_rows == 0 || shape.parts > FROZEN_PARTS) return -1;
-        for (int a = 0; a < shape.adapters; a++) {
-            if (rows(a) < all_rows()) continue;
-            for (int p = 0; p < shape.parts; p++) {
-                if (rank(a, p) % 8 != 0) return -1;
-            }
-            return stride(a) > 0 ? a : -1;
-        }
-        return -1;
-    }
-
-    bool few_pays(bool backward, FrozenPlan &cut) const {
-        int columns = backward ? shape.inputs : shape.outputs, depth = backward ? shape.outputs : shape.inputs;
-        return single() >= 0 && frozen_plan(device, backward, all_rows(), columns, depth, true, cut);
     }
 
     // Of one part each; those of dS along the part's outputs.
@@ -561,12 +542,7 @@ int plora_lora_make_plan(
     plan->gradient_b_ranks = planner.gradient_b_ranks;
     plan->gradient_b_shared = planner.gradient_b_shared;
     plan->cluster_rows = planner.cluster_rows;
-    std::copy(shape->part_from, shape->part_from + shape->parts, plan->part_from);
-    std::copy(shape->part_to, shape->part_to + shape->parts, plan->part_to);
-    plan->single = planner.single();
     plan->drops = std::any_of(shape->drops, shape->drops + shape->adapters * shape->parts, [](int32_t d) { return d != 0; });
-    plan->few = planner.few_pays(false, plan->few_cut);
-    plan->few_backward = planner.few_pays(true, plan->few_backward_cut) && !plan->drops;
     plan->linear = planner.linear_pays(shape->outputs);
     plan->linear_backward = planner.linear_pays(shape->inputs) && !plan->drops;
     plan->linear_steps = planner.linear_steps;

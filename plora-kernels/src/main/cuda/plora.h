@@ -192,17 +192,6 @@ enum {
     PLORA_LISTS
 };
 
-/* How a frozen product of few rows is cut into blocks: each takes one tile of the result's columns, all its rows, and one piece of
- * the sum. */
-typedef struct {
-    int32_t tokens;        /* rows of x in a step: 32, 64, 128 or 256 */
-    int32_t groups;        /* tiles of 64 weight rows of each of the two warpgroups: 1, 2 or 3 */
-    int32_t width;         /* columns of the result in a tile, a multiple of 8, in backward of 64 */
-    int32_t splits;        /* pieces of the sum */
-    int32_t weight_stages; /* of width x 64 weights */
-    int32_t x_stages;      /* of tokens x 64 */
-} plora_frozen_plan;
-
 /* A launch plan: one list of tiles for each launch, in one buffer. Valid for any layer with the same shape. */
 typedef struct {
     int32_t first[PLORA_LISTS]; /* first tile of each list */
@@ -220,14 +209,7 @@ typedef struct {
     int32_t gradient_b_shared; /* bytes that its blocks need */
     int32_t cluster_rows;      /* of a tile of S and dS, where rows are so few that clusters make them, or 0 */
     int32_t drops;             /* whether any term has dropout */
-    int32_t part_from[8];      /* as in the shape */
-    int32_t part_to[8];
-    int32_t single;            /* the adapter of all rows, where they are few and its ranks multiples of 8; else -1 */
-    int32_t few;               /* whether plora_lora_few is the fastest way, by measurement */
-    int32_t few_backward;      /* whether plora_lora_few_backward is */
-    plora_frozen_plan few_cut; /* of its product */
-    plora_frozen_plan few_backward_cut;
-    int32_t linear;            /* whether plora_lora_linear is */
+    int32_t linear;            /* whether plora_lora_linear is the fastest way, by measurement */
     int32_t linear_backward;   /* whether plora_lora_linear_backward is */
     int32_t linear_steps;      /* most steps over low-rank columns of a tile of plora_lora_linear */
     int32_t linear_backward_steps;
@@ -287,24 +269,6 @@ int plora_lora_linear(
 int plora_lora_linear_backward(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *x, const void *dy, const void *w,
     void *dx, const void *low_rank, void *workspace, void *stream);
-
-/*
- * The same for few rows of one adapter, where the plan tells that it is faster: frozen products start beside what makes low_rank or its
- * gradient, and end with the low-rank terms.
- *
- * host_terms: the terms in host memory too
- */
-
-/* As plora_lora_linear. Two launches. */
-int plora_lora_few(
-    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *host_terms, const plora_term *terms,
-    const int64_t *dropout_keys, const void *x, const void *w, void *y, const void *add, const void *bias, void *low_rank,
-    void *workspace, void *stream);
-
-/* As plora_lora_linear_backward. Three launches. */
-int plora_lora_few_backward(
-    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *host_terms, const plora_term *terms, const void *x,
-    const void *dy, const void *w, void *dx, const void *low_rank, void *workspace, void *stream);
 
 /* ---- frozen products, by cuBLAS or, where that is faster, by a kernel of our own ---- */
 

@@ -242,7 +242,7 @@ void measure_frozen(Bench &bench, plora_blas *blas, const Case &c, bool backward
     };
     auto own = [&](const Cut &cut, float beta, Stream s) {
         const bf16 *w = weights[(size_t)(turn++ % copies)]->data();
-        CHECK_PLORA(plora::frozen_product(plan_of(cut, layer.rows), backward, x, depth, w, y, layer.rows, columns, depth, beta, y, nullptr, nullptr, s));
+        CHECK_PLORA(plora::frozen_product(plan_of(cut, layer.rows), backward, x, depth, w, y, layer.rows, columns, depth, beta, s));
     };
     std::vector<std::function<void(Stream)>> ways{
         small, [&](Stream s) { by_blas(1, s); }, [&](Stream s) { small(s), by_blas(1, s); }};

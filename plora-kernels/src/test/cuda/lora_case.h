@@ -19,8 +19,8 @@ struct LoraCase {
     plora_lora_plan plan;
     std::vector<plora_tile> tiles;
 
-    LoraCase(Random &random, bool dropout, int most_columns, int most_rank, int most_rows = 1 << 20, int most_adapters = 40) {
-        adapters = std::min(random.chance(0.1) ? random.within(10, 40) : random.within(1, 5), most_adapters);
+    LoraCase(Random &random, bool dropout, int most_columns, int most_rank, int most_rows = 1 << 20) {
+        adapters = random.chance(0.1) ? random.within(10, 40) : random.within(1, 5);
         parts = random.within(1, 3);
         inputs = 8 * random.within(1, most_columns / 8);
         layout(random, most_columns);

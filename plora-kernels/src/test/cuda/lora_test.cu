@@ -164,17 +164,12 @@ Results run_linear(const LoraCase &c, const Operands &o) {
     if (o.accumulate) y.write(o.y);
     const plora_term *terms = c.device_terms->data();
     const bf16 *add = o.accumulate ? y.data() : nullptr;
-    bool few = c.plan.few && c.plan.few_backward;
-    CHECK_PLORA(few ? plora_lora_few(&c.plan, tiles.data(), c.terms.data(), terms, keys.data(), x.data(), w.data(), y.data(), add, bias.data(),
-                                     low_rank.data(), workspace.data(), nullptr)
-                    : plora_lora_linear(&c.plan, tiles.data(), terms, keys.data(), x.data(), w.data(), y.data(), add, bias.data(),
-                                        low_rank.data(), workspace.data(), nullptr));
+    CHECK_PLORA(plora_lora_linear(&c.plan, tiles.data(), terms, keys.data(), x.data(), w.data(), y.data(), add, bias.data(),
+                                  low_rank.data(), workspace.data(), nullptr));
     device_wait();
     workspace.poison();
-    CHECK_PLORA(few ? plora_lora_few_backward(&c.plan, tiles.data(), c.terms.data(), terms, x.data(), dy.data(), w.data(), dx.data(),
-                                              low_rank.data(), workspace.data(), nullptr)
-                    : plora_lora_linear_backward(&c.plan, tiles.data(), terms, x.data(), dy.data(), w.data(), dx.data(), low_rank.data(),
-                                                 workspace.data(), nullptr));
+    CHECK_PLORA(plora_lora_linear_backward(&c.plan, tiles.data(), terms, x.data(), dy.data(), w.data(), dx.data(), low_rank.data(),
+                                           workspace.data(), nullptr));
     workspace.read();
     Results r = {low_rank.read(), y.read(), dx.read(), {}, {}};
     for (size_t i = 0; i < c.terms.size(); i++) {
@@ -395,22 +390,6 @@ void test_lora_linear(Random &random, int shapes) {
         check(c, o, got);
         REQUIRE(got.same(run_linear(c, o)), "shape %d differs on the second run", i);
     }
-}
-
-// Few rows of one adapter.
-void test_lora_single(Random &random, int shapes) {
-    int found = 0;
-    for (int i = 0; i < 100 * shapes && found < shapes; i++) {
-        LoraCase c(random, false, random.one_of({200, 2000, 9000}), random.one_of({16, 64, 256}), random.one_of({16, 64, 256}), 1);
-        if (!c.plan.few || !c.plan.few_backward) continue;
-        found++;
-        Operands o(random, c);
-        o.w = random.bf16s((size_t)c.outputs * c.inputs, 1 / sqrtf((float)c.inputs));
-        Results got = run_linear(c, o);
-        check(c, o, got);
-        REQUIRE(got.same(run_linear(c, o)), "shape %d differs on the second run", i);
-    }
-    REQUIRE(found > 0, "no shape is for plora_lora_few");
 }
 
 // NaN in the weights of one adapter must leave the bits of all others as they are.

@@ -18,7 +18,6 @@ const Named TESTS[] = {
     {"frozen", test_frozen},
     {"lora_linear", test_lora_linear},
     {"lora_linear_nan", test_lora_linear_nan},
-    {"lora_single", test_lora_single},
 #endif
     {"pointwise", test_pointwise},
     {"attention", test_attention},

@@ -8,8 +8,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Projections with their low-rank terms: in one call with the frozen product where the plan says that this is faster (in its
- * kernel, for few rows or many, or beside it and added afterwards), else low-rank terms first, to which the frozen product is then
- * added.
+ * kernel, or beside it and added afterwards), else low-rank terms first, to which the frozen product is then added.
  */
 final class CudaProjection {
     private final DeviceMemory memory;
@@ -40,23 +39,6 @@ final class CudaProjection {
         boolean lowRankFirst = hasTerms || bias != null;
         if (lowRankFirst) {
             LoraPlans.DevicePlan plan = rows.plans().lora().of(table.shape());
-            if (hasTerms && plan.plan().few() != 0) {
-                CudaLibrary.check(Plora.loraFew(
-                        plan.plan(),
-                        plan.tiles().address(),
-                        table.hostTerms(),
-                        table.terms().address(),
-                        rows.dropoutKeys(),
-                        x.address(),
-                        projection.weight().address(),
-                        y.address(),
-                        address(residual),
-                        address(bias),
-                        lowRank.address(),
-                        workspace.ofBytes(plan.plan().workspaceBytes()),
-                        memory.stream()));
-                return;
-            }
             if (hasTerms && plan.plan().linear() != 0) {
                 CudaLibrary.check(Plora.loraLinear(
                         plan.plan(),
@@ -133,21 +115,6 @@ final class CudaProjection {
         DeviceTables.DeviceTable table = tables.of(projection, adapters);
         LoraPlans.DevicePlan plan = rows.plans().lora().of(table.shape());
         long sums = workspace.ofBytes(plan.plan().workspaceBytes());
-        if (dX != null && plan.plan().fewBackward() != 0) {
-            CudaLibrary.check(Plora.loraFewBackward(
-                    plan.plan(),
-                    plan.tiles().address(),
-                    table.hostTerms(),
-                    table.terms().address(),
-                    x.address(),
-                    dY.address(),
-                    projection.weight().address(),
-                    dX.address(),
-                    lowRank.address(),
-                    sums,
-                    memory.stream()));
-            return;
-        }
         if (dX != null && plan.plan().linearBackward() != 0) {
             CudaLibrary.check(Plora.loraLinearBackward(
                     plan.plan(),

@@ -28,13 +28,8 @@ final class DeviceTables {
         this.moves = moves;
     }
 
-    /**
-     * A table on the device.
-     *
-     * @param hostTerms (adapters, parts)
-     * @param terms the same on the device
-     */
-    record DeviceTable(TableShape shape, List<PackedProjection.Part> parts, Plora.Terms hostTerms, Tensor terms) {
+    /** A table on the device: the address of its terms, (adapters, parts). */
+    record DeviceTable(TableShape shape, List<PackedProjection.Part> parts, Tensor terms) {
         private boolean serves(PackedProjection projection) {
             return shape.inputs() == projection.inputs()
                     && shape.outputs() == projection.outputs()
@@ -59,27 +54,20 @@ final class DeviceTables {
 
     private void drop(LoraTable table) {
         moves.run();
-        DeviceTable dropped = tables.remove(table);
-        memory.arena().release(dropped.terms());
-        dropped.hostTerms().close();
+        memory.arena().release(tables.remove(table).terms());
     }
 
     private DeviceTable upload(PackedProjection projection, LoraTable table) {
         int parts = projection.parts().size();
         long count = (long) table.adapters() * parts;
-        Plora.Terms terms = new Plora.Terms(Math.max(1, count));
-        try {
+        try (Plora.Terms terms = new Plora.Terms(Math.max(1, count))) {
             for (int adapter = 0; adapter < table.adapters(); adapter++) {
                 for (int part = 0; part < parts; part++) {
                     int module = projection.parts().get(part).module();
                     fill(terms.position((long) adapter * parts + part), table.term(adapter, part), module);
                 }
             }
-            Tensor uploaded = memory.upload(terms.position(0), count);
-            return new DeviceTable(TableShape.of(projection, table), projection.parts(), terms, uploaded);
-        } catch (RuntimeException | Error e) {
-            terms.close();
-            throw e;
+            return new DeviceTable(TableShape.of(projection, table), projection.parts(), memory.upload(terms, count));
         }
     }
 

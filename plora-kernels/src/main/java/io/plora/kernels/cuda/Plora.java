@@ -177,13 +177,6 @@ final class Plora {
         native long workspaceBytes();
 
         @MemberGetter
-        native int few();
-
-        @MemberGetter
-        @Name("few_backward")
-        native int fewBackward();
-
-        @MemberGetter
         native int linear();
 
         @MemberGetter
@@ -448,36 +441,6 @@ final class Plora {
             @Cast("const void*") long lowRank,
             @Cast("const void*") long dY,
             @Cast("void*") long dX,
-            @Cast("void*") long workspace,
-            @Cast("void*") long stream);
-
-    @Name("plora_lora_few")
-    static native int loraFew(
-            LoraPlan plan,
-            @Cast("const plora_tile*") long tiles,
-            Terms hostTerms,
-            @Cast("const plora_term*") long terms,
-            @Cast("const int64_t*") long dropoutKeys,
-            @Cast("const void*") long x,
-            @Cast("const void*") long w,
-            @Cast("void*") long y,
-            @Cast("const void*") long add,
-            @Cast("const void*") long bias,
-            @Cast("void*") long lowRank,
-            @Cast("void*") long workspace,
-            @Cast("void*") long stream);
-
-    @Name("plora_lora_few_backward")
-    static native int loraFewBackward(
-            LoraPlan plan,
-            @Cast("const plora_tile*") long tiles,
-            Terms hostTerms,
-            @Cast("const plora_term*") long terms,
-            @Cast("const void*") long x,
-            @Cast("const void*") long dY,
-            @Cast("const void*") long w,
-            @Cast("void*") long dX,
-            @Cast("const void*") long lowRank,
             @Cast("void*") long workspace,
             @Cast("void*") long stream);
 
