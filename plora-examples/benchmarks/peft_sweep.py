@@ -172,13 +172,16 @@ def main():
                 "policy": "PEFT step", "rank": rank, "batch": batch, "ms": round(1e3 * seconds[rank, batch], 2),
                 "fastest_ms": round(1e3 * min(times), 2), "slowest_ms": round(1e3 * max(times), 2), "steps": len(times),
             })
-        if options.check and rank == ranks[0]:
+        if options.check and rank == ranks[0] and (rank, sizes[-1]) in seconds:
             write({
                 "policy": "PEFT epoch", "rank": rank, "batch": batch, "steps": steps_of(batch),
                 "epoch_s": round(training.epoch_seconds(batch), 3),
                 "extrapolated_s": round(steps_of(batch) * seconds[rank, batch], 3),
             })
         base = model.unload()
+
+    if not seconds:
+        sys.exit("No case was begun within --seconds (%g). Maybe give more." % options.seconds)
 
     def step_seconds(rank, batch):
         smaller = [r for r in ranks if (r, batch) in seconds and (r <= rank or r == ranks[0])]

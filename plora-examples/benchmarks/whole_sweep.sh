@@ -3,13 +3,17 @@
 #
 # PEFT's steps first, then the 120 configurations by continuous packing, by DTM (where RESULTS/dtm.jsonl has its plan, see
 # SweepPlanFile with --memory-gib 70) and one by one: all of them where the time left may do, else one of each kind. What takes too
-# long is killed. Rows are in RESULTS as soon as they are measured. SAMPLES, MEMORY_GIB, JAVA_OPTIONS: from the environment.
+# long is killed. Rows are in RESULTS as soon as they are measured. From the environment: SAMPLES, MEMORY_GIB, JAVA_OPTIONS, ALL_ALONE
+# (seconds that all one by one need, 240), SCRATCH (where the model and adapters lie, some 14 GB: /dev/shm).
 set -u
+usage='usage: whole_sweep.sh TSV RESULTS [SECONDS], in the folder of run.sh'
+: "${1:?$usage}" "${2:?$usage}"
+[ -x ./run.sh ] && [ -r "$1" ] && mkdir -p "$2" || { echo "$usage" >&2; exit 2; }
 end=$((SECONDS + ${3:-580}))
 tsv=$(realpath "$1") results=$(realpath "$2") here=$(cd "$(dirname "$0")" && pwd)
 samples=${SAMPLES:-1000} space=$here/paper_sweep.csv
 export JAVA_OPTIONS=${JAVA_OPTIONS:--Xmx32g}
-folder=$(mktemp -d -p /dev/shm plora-sweep-XXXX) && trap 'rm -rf "$folder"' EXIT
+folder=$(mktemp -d -p "${SCRATCH:-/dev/shm}" plora-sweep-XXXX) && trap 'rm -rf "$folder"' EXIT
 model=$folder/Qwen2.5-0.5B
 benchmarks=io.plora.examples.benchmark
 
