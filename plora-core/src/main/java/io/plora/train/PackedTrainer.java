@@ -177,7 +177,7 @@ public final class PackedTrainer {
             return forward.get();
         } catch (OutOfMemoryError e) {
             decoder.release();
-            if (reserved > batch.rows()) {
+            if (reserved >= batch.rows()) { // rows of padding count too
                 reserved = 0;
             } else {
                 limit.lower(batch, e);

@@ -192,8 +192,11 @@ final class DeviceMemory {
 
     void close() {
         closed = true;
-        lateReads.close();
-        earlyReads.close();
-        device.release(memory);
+        try {
+            lateReads.close();
+            earlyReads.close();
+        } finally {
+            device.release(memory);
+        }
     }
 }

@@ -17,8 +17,8 @@ import org.bytedeco.javacpp.Pointer;
  * <p>Reads are asked for on the thread of the kernels; the bytes may be taken on any.
  */
 final class EarlyReads implements AutoCloseable {
-    /** Most bytes of one read. */
-    static final int MOST = 1 << 16;
+    /** Most bytes of one read: the losses of the largest passes. */
+    static final int MOST = 1 << 18;
 
     private static final int SLOTS = 16;
 
@@ -31,8 +31,13 @@ final class EarlyReads implements AutoCloseable {
         this.device = device;
         this.memory = device.allocatePageLocked(SLOTS * (long) MOST);
         ByteBuffer all = new BytePointer(memory).capacity(SLOTS * (long) MOST).asByteBuffer();
-        for (int i = 0; i < SLOTS; i++) {
-            slots.add(new Slot(all.slice(i * MOST, MOST)));
+        try {
+            for (int i = 0; i < SLOTS; i++) {
+                slots.add(new Slot(all.slice(i * MOST, MOST)));
+            }
+        } catch (RuntimeException | Error e) {
+            close();
+            throw e;
         }
     }
 
@@ -74,10 +79,13 @@ final class EarlyReads implements AutoCloseable {
     /** To be called once all has been done. */
     @Override
     public void close() {
-        for (Slot slot : slots) {
-            slot.last.get();
-            CudaLibrary.check(Plora.destroyEvent(slot.event));
+        try {
+            for (Slot slot : slots) {
+                slot.last.get();
+                CudaLibrary.check(Plora.destroyEvent(slot.event));
+            }
+        } finally {
+            device.releasePageLocked(memory);
         }
-        device.releasePageLocked(memory);
     }
 }

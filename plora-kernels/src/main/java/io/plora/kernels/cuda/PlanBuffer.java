@@ -18,9 +18,10 @@ final class PlanBuffer {
     }
 
     private void grow(int needed) {
+        Plora.Tiles larger = new Plora.Tiles(2L * needed);
         tiles.close();
+        tiles = larger;
         capacity = 2 * needed;
-        tiles = new Plora.Tiles(capacity);
     }
 
     Plora.Tiles tiles() {
