@@ -89,6 +89,16 @@ struct Planner {
         return t;
     }
 
+    // A tile of one slice of the low-rank columns.
+    plora_tile tile_of(int a, int row, int rows, const Slice &slice) const {
+        plora_tile t = tile(a, row, rows);
+        t.part = slice.part;
+        t.rank = slice.rank;
+        t.part_rank = slice.part_rank;
+        t.ranks = slice.ranks;
+        return t;
+    }
+
     // Steps of each piece when `steps` are cut so that `others` x pieces blocks are some for each multiprocessor; into no fewer
     // than `fewest` pieces, so that blocks end evenly where there are many others.
     int piece(int steps, int64_t others, double blocks, int fewest) const {
@@ -131,11 +141,7 @@ struct Planner {
         for (int a = 0; a < shape.adapters; a++) {
             for (int row = 0; row < rows(a); row += cluster_rows) {
                 for (const Slice &slice : slices(a, CLUSTER_RANKS, true)) {
-                    plora_tile t = tile(a, row, std::min(cluster_rows, rows(a) - row));
-                    t.part = slice.part;
-                    t.rank = slice.rank;
-                    t.part_rank = slice.part_rank;
-                    t.ranks = slice.ranks;
+                    plora_tile t = tile_of(a, row, std::min(cluster_rows, rows(a) - row), slice);
                     t.column = t.part_column = list == PLORA_SHRINK ? 0 : shape.part_from[slice.part];
                     t.columns = (list == PLORA_SHRINK ? shape.inputs : shape.part_to[slice.part]) - t.column;
                     t.turns = 1;
@@ -176,11 +182,7 @@ struct Planner {
         for (int a = 0; a < shape.adapters; a++) {
             for (int row = 0; row < rows(a); row += ROWS) {
                 for (const Slice &slice : slices(a, SHRINK_RANKS, false)) {
-                    plora_tile t = tile(a, row, std::min(ROWS, rows(a) - row));
-                    t.part = slice.part;
-                    t.rank = slice.rank;
-                    t.part_rank = slice.part_rank;
-                    t.ranks = slice.ranks;
+                    plora_tile t = tile_of(a, row, std::min(ROWS, rows(a) - row), slice);
                     shrink_ranks = std::max(shrink_ranks, round_ranks(t.ranks));
                     split_shrink(list, t, splits);
                 }
@@ -344,11 +346,7 @@ struct Planner {
 
     // Cuts a segment's outputs into spans that cost about a share each.
     void split_gradient_b(int a, const Slice &slice, int64_t share) {
-        plora_tile t = tile(a, 0, rows(a));
-        t.part = slice.part;
-        t.rank = slice.rank;
-        t.part_rank = slice.part_rank;
-        t.ranks = slice.ranks;
+        plora_tile t = tile_of(a, 0, rows(a), slice);
         t.part_column = shape.part_from[slice.part];
         t.split_stride = (int64_t)t.rows * t.ranks;
         int columns = shape.part_to[slice.part] - t.part_column;

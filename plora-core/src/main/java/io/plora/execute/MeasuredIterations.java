@@ -9,7 +9,7 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * What iterations of a run took. Of many it keeps some, evenly over the run, so that a calibration is fitted in a tenth of a second.
+ * What iterations of a run took. Of many it keeps some, evenly over the run, so that a calibration is fitted in seconds at most.
  * The first ones are left out: the JVM still compiles what they run. Later ones that are slow because a library loads kernels for a
  * shape that is new, a pass is recorded or a member joins are as good as left out by the fit (see {@link Calibration#fit}).
  */

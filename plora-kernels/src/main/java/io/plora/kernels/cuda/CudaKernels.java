@@ -181,7 +181,7 @@ public final class CudaKernels implements Kernels {
         transfers.read(from, to);
     }
 
-    /** What is large through a copy where there is room for one, else at once. */
+    /** What is large through a copy, for which what can be done without is let go, or at once where there is still no room. */
     @Override
     public Supplier<float[]> floatsLater(Tensor tensor) {
         if (tensor.type() == DType.F32) {
