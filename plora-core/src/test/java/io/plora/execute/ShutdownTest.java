@@ -17,6 +17,7 @@ import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -84,17 +85,28 @@ class ShutdownTest {
                 .start();
     }
 
-    /** Sends SIGINT, as Ctrl-C does, in the middle of the sweep. */
+    /** Ends the child in the middle of the sweep. */
     private static void interrupt(Process child) throws IOException, InterruptedException {
         try (BufferedReader lines = child.inputReader()) {
             assertThat(lines.lines().anyMatch(STEPPING::equals)).isTrue();
-            new ProcessBuilder("kill", "-INT", Long.toString(child.pid()))
+            new ProcessBuilder("kill", ignoresInterrupts() ? "-TERM" : "-INT", Long.toString(child.pid()))
                     .start()
                     .waitFor();
             assertThat(child.waitFor(1, TimeUnit.MINUTES)).isTrue();
         } finally {
             child.destroyForcibly();
         }
+    }
+
+    /** Whether Ctrl-C is ignored by this process and its children, as shells ask of what they start in the background. */
+    private static boolean ignoresInterrupts() throws IOException {
+        Path status = Path.of("/proc/self/status");
+        int interrupt = 1 << 2 - 1; // of signal 2
+        return Files.exists(status)
+                && Files.readAllLines(status).stream()
+                        .filter(line -> line.startsWith("SigIgn:"))
+                        .anyMatch(line ->
+                                (Long.parseUnsignedLong(line.substring(7).strip(), 16) & interrupt) != 0);
     }
 
     private static SweepResult resumedForAStep(String device, Path output) {
