@@ -63,11 +63,16 @@ final class DeviceMemory {
 
     /** The device's stream, or that of a recording under way. */
     long stream() {
+        long own = ownStream();
+        return recording == null ? own : recording.getAsLong();
+    }
+
+    /** The device's stream. */
+    long ownStream() {
         if (closed) {
             throw new IllegalStateException("These kernels are closed.");
         }
-        long own = device.stream();
-        return recording == null ? own : recording.getAsLong();
+        return device.stream();
     }
 
     /** Until {@link #endRecording} each call goes to the stream that this tells, and nothing moves between host and device. */
@@ -126,8 +131,7 @@ final class DeviceMemory {
         }
         Tensor copy = allocate(tensor.type(), tensor.size());
         copyIn(copy.address(), tensor.address(), tensor.bytes());
-        synchronize();
-        Future<float[]> values = lateReads.read(copy);
+        Future<float[]> values = lateReads.read(copy, stream());
         return () -> Futures.getUnchecked(values);
     }
 
