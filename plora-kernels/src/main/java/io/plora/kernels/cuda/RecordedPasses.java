@@ -17,6 +17,9 @@ final class RecordedPasses {
     /** Passes kept, the least recently used going first. */
     static final int KEPT = 64;
 
+    /** Dropped passes that are not closed until the host has time, or there are more. */
+    private static final int MOST_DROPPED = 16;
+
     private final Recorder recorder;
     private final Map<Key, Pass> passes = new LinkedHashMap<>(KEPT, 0.75f, true);
     private final List<Recorder.Program> dropped = new ArrayList<>(); // and not closed yet
@@ -64,14 +67,15 @@ final class RecordedPasses {
                 Key eldest = passes.keySet().iterator().next();
                 drop(eldest::equals);
             }
-            closeDropped();
+            closeDropped(MOST_DROPPED);
         } else if (pass.program == null) {
             record(pass, operations);
-            closeDropped();
+            closeDropped(MOST_DROPPED);
         } else {
             pass.checks.forEach(check -> check.accept(batch));
             pass.program.launch();
             replayed++;
+            closeDropped(0);
         }
     }
 
@@ -118,15 +122,17 @@ final class RecordedPasses {
         });
     }
 
-    /** What was dropped; to be called when the device has much to do, as it takes the host milliseconds. */
-    private void closeDropped() {
-        dropped.forEach(Recorder.Program::close);
-        dropped.clear();
+    /** Closes what was dropped if it is more than so many; to be called when the device is at work: it takes the host milliseconds. */
+    private void closeDropped(int many) {
+        if (dropped.size() > many) {
+            dropped.forEach(Recorder.Program::close);
+            dropped.clear();
+        }
     }
 
     /** Forgets all passes at once. */
     void close() {
         drop();
-        closeDropped();
+        closeDropped(0);
     }
 }
