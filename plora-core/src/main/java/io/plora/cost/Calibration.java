@@ -7,7 +7,7 @@ import com.google.common.primitives.ImmutableDoubleArray;
 import io.plora.model.ModelFormatException;
 import io.plora.model.StrictJson;
 import java.nio.file.Path;
-import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.DoubleSummaryStatistics;
 import java.util.List;
 
@@ -56,26 +56,9 @@ public record Calibration(
             throw new IllegalArgumentException(
                     "A calibration needs at least one measured iteration. Maybe use the time model as it is.");
         }
-        DoubleSummaryStatistics heldOut = new DoubleSummaryStatistics();
-        for (int i = 0; i < rows.size(); i++) {
-            List<MeasuredIteration> others = new ArrayList<>(rows);
-            MeasuredIteration row = others.remove(i);
-            heldOut.accept(relativeError(CalibrationFit.fit(others, prior), row, prior));
-        }
-        double[] fitted = CalibrationFit.fit(rows, prior);
-        return new Calibration(
-                ImmutableDoubleArray.copyOf(fitted)
-                        .subArray(0, IterationParts.COUNT)
-                        .trimmed(),
-                fitted[IterationParts.COUNT],
-                rows.size(),
-                heldOut.getAverage(),
-                heldOut.getMax());
-    }
-
-    private static double relativeError(double[] fitted, MeasuredIteration row, PartedTime prior) {
-        double[] parts = prior.parts(row.work(), row.degree()).values();
-        return Math.abs(CalibrationFit.seconds(parts, 1, fitted) / row.seconds() - 1);
+        CalibrationFit fit = CalibrationFit.of(rows, prior);
+        DoubleSummaryStatistics heldOut = Arrays.stream(fit.heldOutErrors()).summaryStatistics();
+        return new Calibration(fit.factors(), fit.fixedSeconds(), rows.size(), heldOut.getAverage(), heldOut.getMax());
     }
 
     /** The corrected time. */

@@ -1,9 +1,11 @@
 package io.plora.cost;
 
 import com.google.common.math.Quantiles;
+import com.google.common.primitives.ImmutableDoubleArray;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Fits a factor for each part of the time and a constant to measured iterations: with the device's parts c, the host's part h
@@ -24,7 +26,7 @@ import java.util.stream.IntStream;
  * PartedTime#uncertainty}, u the mean of the measured seconds.
  *
  * <p>Weights of rows, and whether they wait for host or device, follow the fit for some rounds. With these given the problem is
- * strictly convex; descent along one coordinate at a time ends at its only minimum. As the rounds end at one of several minima,
+ * strictly convex and has one minimum, see {@link NonNegativeLeastSquares}. As the rounds end at one of several minima,
  * they start twice: from all rows alike, and from rows that are no slower than the fastest quarter, by the prior's proportions.
  */
 final class CalibrationFit {
@@ -47,26 +49,55 @@ final class CalibrationFit {
     private static final int CONSTANT = IterationParts.COUNT;
     private static final int ROUNDS = 10;
     private static final double CONVERGED = 1e-6;
-    private static final int MAX_SWEEPS = 10_000;
-    private static final double TOLERANCE = 1e-12;
 
     private final double[][] features; // of each row parts and constant, relative to the measured seconds
+    private final double unit; // of the constant, in seconds
     private final double uncertainty;
+    private final double[] fitted;
 
-    private CalibrationFit(double[][] features, double uncertainty) {
+    /** @param start factors and constant from which another fit to nearly these rows is near; null where there is none */
+    private CalibrationFit(double[][] features, double unit, double uncertainty, double @Nullable [] start) {
         this.features = features;
+        this.unit = unit;
         this.uncertainty = uncertainty;
+        fitted = start == null ? fit() : fit(start, weights(delays(start)));
     }
 
-    /** Factors of the parts in order, then the constant in seconds. */
-    static double[] fit(List<MeasuredIteration> rows, PartedTime prior) {
+    static CalibrationFit of(List<MeasuredIteration> rows, PartedTime prior) {
         double unit =
                 rows.stream().mapToDouble(MeasuredIteration::seconds).average().orElse(1);
         double[][] features =
                 rows.stream().map(row -> features(row, prior, unit)).toArray(double[][]::new);
-        double[] fitted = new CalibrationFit(features, prior.uncertainty()).fit();
-        fitted[CONSTANT] *= unit;
-        return fitted;
+        return new CalibrationFit(features, unit, prior.uncertainty(), null);
+    }
+
+    /** Of the parts, in order. */
+    ImmutableDoubleArray factors() {
+        return ImmutableDoubleArray.copyOf(fitted)
+                .subArray(0, IterationParts.COUNT)
+                .trimmed();
+    }
+
+    double fixedSeconds() {
+        return fitted[CONSTANT] * unit;
+    }
+
+    /** By how much the prediction of each row by a fit to the others differs from what was measured, relative to that. */
+    double[] heldOutErrors() {
+        return IntStream.range(0, features.length)
+                .mapToDouble(row -> {
+                    double[] predicted = without(row).fitted;
+                    return Math.abs(seconds(features[row], features[row][CONSTANT], predicted) - 1);
+                })
+                .toArray();
+    }
+
+    private CalibrationFit without(int row) {
+        double[][] others = IntStream.range(0, features.length)
+                .filter(other -> other != row)
+                .mapToObj(other -> features[other])
+                .toArray(double[][]::new);
+        return new CalibrationFit(others, unit, uncertainty, fitted);
     }
 
     private double[] fit() {
@@ -77,7 +108,7 @@ final class CalibrationFit {
     }
 
     /** Time of parts by their factors and a constant of so many units, in whatever the parts and the unit are measured. */
-    static double seconds(double[] parts, double unit, double[] fitted) {
+    private static double seconds(double[] parts, double unit, double[] fitted) {
         double device = 0;
         for (int i = 0; i < HOST; i++) {
             device += fitted[i] * parts[i];
@@ -133,21 +164,17 @@ final class CalibrationFit {
     }
 
     private double[] fit(double[] start, double[] weights) {
-        double[] fitted = start;
+        double[] now = start;
         double[] weightsNow = weights;
         for (int round = 0; round < ROUNDS; round++) {
-            double[] before = fitted;
-            double[][] counting = counting(fitted);
-            double[] deviations = new double[CONSTANT + 1];
-            Arrays.fill(deviations, uncertainty);
-            deviations[CONSTANT] *= UNFORESEEN;
-            fitted = minimise(counting, weightsNow, common(counting, weightsNow), deviations);
-            weightsNow = weights(delays(fitted));
-            if (isSame(before, fitted)) {
+            double[] before = now;
+            now = minimise(counting(now), weightsNow);
+            weightsNow = weights(delays(now));
+            if (isSame(before, now)) {
                 break;
             }
         }
-        return fitted;
+        return now;
     }
 
     private static boolean isSame(double[] fitted, double[] other) {
@@ -168,56 +195,25 @@ final class CalibrationFit {
                 .toArray(double[][]::new);
     }
 
-    /** The same factor for all parts of the device, one for the host, and the constant. */
-    private double[] common(double[][] counting, double[] weights) {
+    /** By the rows' weights and the prior; first with the same factor for all parts of the device, which the factors are held near. */
+    private double[] minimise(double[][] counting, double[] weights) {
         double[][] sums = Arrays.stream(counting)
                 .map(row -> new double[] {Arrays.stream(row, 0, HOST).sum(), row[HOST], row[CONSTANT]})
                 .toArray(double[][]::new);
-        double[] deviations = {MACHINE, MACHINE, UNFORESEEN * uncertainty};
-        double[] fitted = minimise(sums, weights, new double[] {1, 1, 0}, deviations);
-        double[] common = atFactor(fitted[0]);
-        common[HOST] = fitted[1];
-        common[CONSTANT] = fitted[2];
-        return common;
+        double[] common = NonNegativeLeastSquares.solve(
+                sums, weights, new double[] {1, 1, 0}, ridge(MACHINE, MACHINE, UNFORESEEN * uncertainty));
+        double[] target = atFactor(common[0]);
+        target[HOST] = common[1];
+        target[CONSTANT] = common[2];
+        double[] deviations = new double[CONSTANT + 1];
+        Arrays.fill(deviations, uncertainty);
+        deviations[CONSTANT] *= UNFORESEEN;
+        return NonNegativeLeastSquares.solve(counting, weights, target, ridge(deviations));
     }
 
-    /** @param deviations standard deviations of the values from the target */
-    private static double[] minimise(double[][] features, double[] weights, double[] target, double[] deviations) {
-        int size = target.length;
-        double[][] normal = new double[size][size];
-        double[] right = new double[size];
-        for (int i = 0; i < size; i++) {
-            double ridge = Math.pow(NOISE / deviations[i], 2);
-            normal[i][i] = ridge;
-            right[i] = ridge * target[i];
-            for (int row = 0; row < features.length; row++) {
-                double weighted = weights[row] * features[row][i];
-                right[i] += weighted;
-                for (int j = 0; j < size; j++) {
-                    normal[i][j] += weighted * features[row][j];
-                }
-            }
-        }
-        double[] values = target.clone();
-        int sweep = 0;
-        while (sweep < MAX_SWEEPS && descend(normal, right, values) > TOLERANCE) {
-            sweep++;
-        }
-        return values;
-    }
-
-    /** Minimises along each coordinate once; the largest change. */
-    private static double descend(double[][] normal, double[] right, double[] values) {
-        double largest = 0;
-        for (int i = 0; i < values.length; i++) {
-            double rest = right[i];
-            for (int j = 0; j < values.length; j++) {
-                rest -= j == i ? 0 : normal[i][j] * values[j];
-            }
-            double value = Math.max(0, rest / normal[i][i]);
-            largest = Math.max(largest, Math.abs(value - values[i]));
-            values[i] = value;
-        }
-        return largest;
+    private static double[] ridge(double... deviations) {
+        return Arrays.stream(deviations)
+                .map(deviation -> Math.pow(NOISE / deviation, 2))
+                .toArray();
     }
 }

@@ -56,6 +56,12 @@ public record GroupWork(
                 steppedParameters * factor);
     }
 
+    /** The same with other optimizer steps. */
+    public GroupWork withSteppedParameters(double parameters) {
+        return new GroupWork(
+                tokens, sequences, attentionPairs, adapters, lowRankParameters, lowRankOperations, parameters);
+    }
+
     /** The kinds of work in the order of the components. */
     public double[] toArray() {
         return new double[] {

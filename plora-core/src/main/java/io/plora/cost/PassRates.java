@@ -25,8 +25,6 @@ final class PassRates {
     private static final int KERNELS_OUTSIDE_LAYERS = 8;
     /** Passes that are kept as graphs. */
     private static final double KEPT_PASSES = 64;
-    /** Parameters of a layer up to which more sequences are rounded up to lengths further apart, so that their passes come again. */
-    private static final double SMALL_LAYER = 64e6;
     /** What the host takes of a replayed iteration while the device waits: packing rows, reading results. */
     private static final double REPLAYED_SECONDS = 0.5e-3;
     /** Likewise of another, whose launches have to be planned. */
@@ -58,8 +56,7 @@ final class PassRates {
     private final double replayedLaunches;
     private final double plannedLaunches;
     private final double host;
-    private final int roundedSequences;
-    private final int roundedLength;
+    private final PassRounding rounding;
 
     /**
      * @param costs of one layer, of all passes together
@@ -90,9 +87,7 @@ final class PassRates {
         plannedLaunches = PLANNED_SECONDS + kernels * device.kernelSeconds();
         host = PLANNED_SECONDS + kernels * HOST_SECONDS_OF_A_KERNEL;
 
-        boolean small = new ModelShard(model, 1).layerMatrices() <= SMALL_LAYER;
-        roundedSequences = small ? 8 : 4;
-        roundedLength = small ? 16 : 8;
+        rounding = PassRounding.of(model);
 
         // ring all-reduce: 2 (d - 1) hops of a d-th each; ring all-gather: half of it
         double hops = degree - 1;
@@ -137,8 +132,8 @@ final class PassRates {
 
     /** Whether there are few enough shapes of batches like this one, if lengths spread by as much as their mean. */
     private boolean comesAgain(GroupWork work) {
-        double lengths = work.tokens() / (roundedLength * work.sequences());
-        return work.sequences() <= roundedSequences && !(Math.pow(lengths, work.sequences()) > KEPT_PASSES);
+        double lengths = work.tokens() / (rounding.multiple() * work.sequences());
+        return work.sequences() <= rounding.samples() && !(Math.pow(lengths, work.sequences()) > KEPT_PASSES);
     }
 
     /**

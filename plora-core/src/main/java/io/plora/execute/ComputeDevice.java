@@ -40,6 +40,11 @@ public interface ComputeDevice {
         return new NominalTime(model, policy);
     }
 
+    /** Whether an iteration ends before its optimizer steps are done, which the next one then waits for. */
+    default boolean stepsLater() {
+        return false;
+    }
+
     /** This device with the memory that it has now, if others have taken some since it was made. */
     default ComputeDevice now() {
         return this;

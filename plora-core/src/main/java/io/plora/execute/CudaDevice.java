@@ -54,6 +54,11 @@ record CudaDevice(int number, String model, long memoryBytes) implements Compute
     }
 
     @Override
+    public boolean stepsLater() {
+        return true;
+    }
+
+    @Override
     public ComputeDevice now() {
         long free = CudaKernels.freeBytes(number);
         return free >= memoryBytes ? this : withLeft(usable(free));

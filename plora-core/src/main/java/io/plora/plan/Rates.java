@@ -1,6 +1,7 @@
 package io.plora.plan;
 
 import io.plora.cost.GroupMemory;
+import io.plora.cost.GroupTime;
 import io.plora.cost.GroupWork;
 import java.util.HashMap;
 import java.util.Map;
@@ -27,7 +28,7 @@ final class Rates {
      * Costs at a degree.
      *
      * @param saturation tokens of an iteration that are worth taking
-     * @param tangent of the time at the typical iteration
+     * @param tangent at the typical iteration, which it goes through: of the time's bound, as the time may jump there
      * @param samples of the typical iteration
      * @param sample seconds of a sample in the typical iteration
      * @param tokens of a sample
@@ -61,11 +62,13 @@ final class Rates {
         double parameters = state.meanParameters();
         double operations = 2 * samples * state.meanTokens() * parameters;
         GroupWork typical = work(samples).plus(new GroupWork(0, 0, 0, 1, parameters, operations, parameters));
+        double seconds = state.time().seconds(typical, degree);
+        GroupTime bound = state.time().bound();
         return new AtDegree(
                 saturation,
-                Tangent.at(typical, state.time(), degree),
+                Tangent.at(typical, bound, degree).plus(seconds - bound.seconds(typical, degree)),
                 samples,
-                state.time().seconds(typical, degree) / samples,
+                seconds / samples,
                 state.meanTokens(),
                 state.meanPairs());
     }

@@ -27,4 +27,9 @@ record Tangent(double intercept, GroupWork slope) {
         }
         return new Tangent(intercept, GroupWork.fromArray(slope));
     }
+
+    /** A plane beside this one. */
+    Tangent plus(double seconds) {
+        return new Tangent(intercept + seconds, slope);
+    }
 }

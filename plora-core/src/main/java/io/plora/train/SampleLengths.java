@@ -1,11 +1,10 @@
 package io.plora.train;
 
 import com.google.common.math.IntMath;
+import io.plora.cost.PassRounding;
 import io.plora.data.Sample;
 import io.plora.model.ModelConfig;
-import io.plora.space.TargetModule;
 import java.math.RoundingMode;
-import java.util.Arrays;
 
 /**
  * How many rows samples take in a pass: their own, or more, so that more passes have the same shape. What is added has no target
@@ -19,15 +18,10 @@ record SampleLengths(int multiple, int longest, int samples) {
     /** No more than they have. */
     static final SampleLengths OWN = new SampleLengths(1, Integer.MAX_VALUE, Integer.MAX_VALUE);
 
-    /** Parameters of a layer up to which launching its operations takes longer than reading them for a few rows. */
-    private static final long SMALL_LAYER = 64_000_000;
-
-    /** For a model on kernels that replay: the dearer its rows, the fewer are added. */
+    /** For a model on kernels that replay. */
     static SampleLengths alike(ModelConfig model, int longest) {
-        long layer = Arrays.stream(TargetModule.values())
-                .mapToLong(module -> (long) model.inputs(module) * model.outputs(module))
-                .sum();
-        return layer <= SMALL_LAYER ? new SampleLengths(16, longest, 8) : new SampleLengths(8, longest, 4);
+        PassRounding rounding = PassRounding.of(model);
+        return new SampleLengths(rounding.multiple(), longest, rounding.samples());
     }
 
     int of(Sample sample) {

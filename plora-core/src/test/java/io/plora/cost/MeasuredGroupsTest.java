@@ -92,11 +92,7 @@ class MeasuredGroupsTest {
                     .filter(other -> other != group)
                     .flatMap(List::stream)
                     .toList();
-            double[] fitted = CalibrationFit.fit(others, prior(model));
-            errors.add(error(
-                    (work, degree) -> CalibrationFit.seconds(
-                            prior(model).parts(work, degree).values(), 1, fitted),
-                    group));
+            errors.add(error(Calibration.fit(others, prior(model)).apply(prior(model)), group));
         }));
 
         assertThat(accurate(errors)).isGreaterThanOrEqualTo(38);

@@ -8,6 +8,7 @@ import io.plora.kernels.cuda.CudaKernels;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -19,6 +20,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 class CudaRecordingTest extends TwinTest {
     private static final int VOCABULARY = 304;
     private static final int ROUNDS = 5;
+    private static final int MANY = 12; // backward passes, which take more than one graph
 
     @BeforeAll
     static void needsAGpu() {
@@ -78,13 +80,19 @@ class CudaRecordingTest extends TwinTest {
             for (Tensor tensor : List.of(attention, losses, dAttention, dQkv, dHidden, residual)) {
                 results.add(kernels.floats(tensor.rows(0, batch.rows())));
             }
+            results.addAll(gradients());
+            return results;
+        }
+
+        List<float[]> gradients() {
+            List<float[]> gradients = new ArrayList<>();
             for (int adapter = 0; adapter < adapters.adapters(); adapter++) {
                 for (RandomAdapters.Term term : adapters.terms(adapter)) {
-                    results.add(kernels.floats(term.gradientA().tested()));
-                    results.add(kernels.floats(term.gradientB().tested()));
+                    gradients.add(kernels.floats(term.gradientA().tested()));
+                    gradients.add(kernels.floats(term.gradientB().tested()));
                 }
             }
-            return results;
+            return gradients;
         }
 
         private void forward(PackedBatch batch) {
@@ -102,6 +110,25 @@ class CudaRecordingTest extends TwinTest {
             kernels.rotary(shape, rotations, batch, dQkv, true);
             kernels.projectBackward(projection, table, batch, normed, lowRank, dQkv, dHidden);
             kernels.rmsNormBackward(hidden, norm.tested(), inverseRms, dHidden, batch, residual);
+        }
+
+        /** @param beforeLast runs before the last passes */
+        void backwardMany(PackedBatch batch, Runnable beforeLast) {
+            for (int i = 0; i < MANY; i++) {
+                if (i == MANY - 2) {
+                    beforeLast.run();
+                }
+                backward(batch);
+            }
+        }
+
+        /** All that has a row for each of a batch, and rows behind. */
+        void fill(float value) {
+            for (Tensor tensor : List.of(hidden, residual, normed, qkv, attention, dAttention, dQkv, dHidden)) {
+                float[] values = new float[(int) tensor.size()];
+                Arrays.fill(values, value);
+                kernels.write(tensor, values);
+            }
         }
 
         void clearGradients() {
@@ -203,6 +230,55 @@ class CudaRecordingTest extends TwinTest {
             group.clearGradients();
             assertThat(group.results(batch).toArray(new float[0][])).isDeepEqualTo(before);
         }
+    }
+
+    @Test
+    void aRecordingThatFailsHalfwayIsFinishedOperationByOperation() {
+        start(3);
+        Group group = new Group();
+        PackedBatch batch = new RandomBatches(random)
+                .withVocabulary(VOCABULARY)
+                .ofLengths(new int[] {30}, new int[] {7}, new int[] {5});
+        group.kernels.setRecording(false);
+        group.clearGradients();
+        group.results(batch);
+        group.clearGradients();
+        group.backwardMany(batch, () -> {});
+        float[][] expected = group.gradients().toArray(new float[0][]);
+        group.kernels.setRecording(true);
+        group.kernels.repeatable("many", batch, () -> group.backwardMany(batch, () -> {}));
+        group.clearGradients();
+        AtomicInteger failures = new AtomicInteger();
+
+        group.kernels.repeatable(
+                "many",
+                batch,
+                () -> group.backwardMany(batch, () -> {
+                    if (failures.getAndIncrement() == 0) {
+                        throw new IllegalStateException("This is not recorded.");
+                    }
+                }));
+
+        assertThat(failures).hasValue(2);
+        assertThat(group.gradients().toArray(new float[0][])).isDeepEqualTo(expected);
+    }
+
+    @ParameterizedTest
+    @MethodSource("fewSeeds")
+    void whatLiesBehindABatchIsNobodys(long seed) {
+        start(seed);
+        Group group = new Group();
+        group.kernels.setRecording(false);
+        PackedBatch batch = rounds().get(0);
+        group.clearGradients();
+        List<float[]> beforeZeros = group.results(batch);
+        group.clearGradients();
+        group.fill(Float.NaN);
+
+        List<float[]> beforeNaN = group.results(batch);
+
+        assertThat(batch.rows()).isLessThan(512);
+        assertThat(beforeNaN.toArray(new float[0][])).isDeepEqualTo(beforeZeros.toArray(new float[0][]));
     }
 
     private static float[][] last(List<List<float[]>> rounds) {

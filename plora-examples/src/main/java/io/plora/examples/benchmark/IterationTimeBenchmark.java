@@ -37,8 +37,8 @@ import picocli.CommandLine.Option;
  * <p>A row for each group: {@code measured_ms} and {@code nominal_ms} are medians over its iterations, measured and of the model
  * without a calibration; {@code nominal_error} is how far the latter is off, of the iteration that it predicts in the median;
  * {@code errors} how far predictions by a calibration by each group are, in the order of the rows, itself included; {@code joint_error} that by all other groups together; {@code
- * factors} and {@code fixed_ms} its own calibration, {@code iterations_ms} all that were measured, {@code work} their {@link
- * GroupWork}. A last row sums up the absolute errors: without a calibration, by one other group, by all others.
+ * factors} and {@code fixed_ms} its own calibration, {@code iterations_ms} all that were measured, {@code work} what each was spent on, as a {@link
+ * GroupWork} (on a GPU the optimizer steps of the iteration before). A last row sums up the absolute errors: without a calibration, by one other group, by all others.
  */
 @Command(
         name = "IterationTimeBenchmark",
@@ -105,11 +105,12 @@ public final class IterationTimeBenchmark implements Callable<Integer> {
     private void measure(String name, ComputeDevice on, Kernels kernels) throws IOException {
         ModelConfig model = Files.isDirectory(Path.of(name)) ? ModelConfig.read(Path.of(name)) : ModelShapes.of(name);
         DecoderWeights weights = DecoderWeights.load(model, new RandomWeights(model, 1), kernels, tokens);
-        warmUp(model, weights, kernels);
+        warmUp(model, weights, on, kernels);
         List<MeasuredGroup> measured = new ArrayList<>();
         for (int number = firstGroup; number < firstGroup + groups; number++) {
             RandomGroup group = RandomGroup.of(model, number, adapters, tokens);
-            measured.add(new MeasuredGroup(group, group.measure(weights, kernels, activations, warmUp, iterations)));
+            measured.add(new MeasuredGroup(
+                    group, group.measure(weights, kernels, activations, on.stepsLater(), warmUp, iterations)));
         }
         weights.release(kernels);
         for (ObjectNode row : rows(measured, on.time(model, activations))) {
@@ -117,10 +118,11 @@ public final class IterationTimeBenchmark implements Callable<Integer> {
         }
     }
 
-    private void warmUp(ModelConfig model, DecoderWeights weights, Kernels kernels) {
+    private void warmUp(ModelConfig model, DecoderWeights weights, ComputeDevice on, Kernels kernels) {
         long start = System.nanoTime();
         for (int seed = -1; System.nanoTime() - start < 1e9 * firstSeconds; seed--) {
-            RandomGroup.of(model, seed, adapters, tokens).measure(weights, kernels, activations, warmUp, 0);
+            RandomGroup.of(model, seed, adapters, tokens)
+                    .measure(weights, kernels, activations, on.stepsLater(), warmUp, 0);
         }
     }
 

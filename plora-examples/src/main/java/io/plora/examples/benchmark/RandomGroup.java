@@ -71,15 +71,23 @@ record RandomGroup(ModelConfig model, List<LoraConfig> configs, int tokens, long
     /**
      * Runs iterations, of which the first ones only warm up: those of an adapter alone until all samples have come four times, as
      * its passes come again and are recorded.
+     *
+     * @param stepsLater whether an iteration's time holds the optimizer steps of the one before
      */
     List<MeasuredIteration> measure(
-            DecoderWeights weights, Kernels kernels, ActivationPolicy policy, int first, int iterations) {
+            DecoderWeights weights,
+            Kernels kernels,
+            ActivationPolicy policy,
+            boolean stepsLater,
+            int first,
+            int iterations) {
         int warmUp = configs.size() == 1 ? Math.max(first, 4 * SAMPLES) : first;
         PackedTrainer trainer = new PackedTrainer(model, weights, kernels, policy);
         List<Training> members = members(kernels);
         members.forEach(trainer::join);
         trainer.reserve(members.size() * longest());
         List<MeasuredIteration> measured = new ArrayList<>();
+        double steppedBefore = 0;
         for (int i = 0; i < warmUp + iterations; i++) {
             Map<Training, Integer> samples = new LinkedHashMap<>();
             members.forEach(member -> samples.put(member, 1));
@@ -87,9 +95,12 @@ record RandomGroup(ModelConfig model, List<LoraConfig> configs, int tokens, long
             StepReport report = trainer.step(samples);
             double seconds = (System.nanoTime() - start) / 1e9;
             TrainingCase.requireFinite(report);
+            GroupWork work = work(report);
             if (i >= warmUp) {
-                measured.add(new MeasuredIteration(work(report), 1, seconds));
+                GroupWork within = stepsLater ? work.withSteppedParameters(steppedBefore) : work;
+                measured.add(new MeasuredIteration(within, 1, seconds));
             }
+            steppedBefore = work.steppedParameters();
         }
         trainer.release();
         members.forEach(Training::release);

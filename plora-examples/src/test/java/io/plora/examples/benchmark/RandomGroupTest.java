@@ -54,7 +54,7 @@ class RandomGroupTest {
             DecoderWeights weights = DecoderWeights.load(MODEL, new RandomWeights(MODEL, 1), kernels, group.longest());
 
             assertThatIllegalStateException()
-                    .isThrownBy(() -> group.measure(weights, kernels, ActivationPolicy.KEEP_ALL, 0, 5))
+                    .isThrownBy(() -> group.measure(weights, kernels, ActivationPolicy.KEEP_ALL, false, 0, 5))
                     .withMessageContaining("Adapter (%s): The ".formatted(diverging.id()));
         }
     }

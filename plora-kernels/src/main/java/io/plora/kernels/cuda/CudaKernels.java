@@ -422,7 +422,7 @@ public final class CudaKernels implements Kernels {
         }
         int vocabulary = (int) weight.dim(0);
         int hidden = (int) weight.dim(1);
-        int chunkRows = Math.min(lossChunkRows(vocabulary), batch.rows());
+        int chunkRows = Math.min(lossChunkRows(vocabulary), ProductRows.rounded(batch.rows()));
         CudaLibrary.check(Plora.crossEntropy(
                 blas,
                 x.address(),
@@ -475,7 +475,7 @@ public final class CudaKernels implements Kernels {
             memory.synchronize();
             closed = true;
             try {
-                passes.drop();
+                passes.close();
                 time.close();
                 heads.values().forEach(Plora.Heads::close);
                 CudaLibrary.check(Plora.destroyBlas(blas));

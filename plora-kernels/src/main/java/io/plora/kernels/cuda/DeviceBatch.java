@@ -48,7 +48,9 @@ final class DeviceBatch {
 
     private void copyRows(PackedBatch next) {
         int ints = aligned(next.rows() * Integer.BYTES);
-        int bytes = 5 * ints + aligned(next.rows() * Long.BYTES);
+        int targetInts = aligned(ProductRows.rounded(next.rows()) * Integer.BYTES);
+        int keys = 4 * ints + targetInts;
+        int bytes = keys + aligned(next.rows() * Long.BYTES);
         if (staging.capacity() < bytes) {
             staging = ByteBuffer.allocateDirect(2 * bytes).order(ByteOrder.nativeOrder());
         }
@@ -65,17 +67,28 @@ final class DeviceBatch {
                     staging.putInt(4 * ints + targetCount++ * Integer.BYTES, row);
                 }
                 if (next.hasDropout()) {
-                    staging.putLong(5 * ints + row * Long.BYTES, next.dropoutKey(row));
+                    staging.putLong(keys + row * Long.BYTES, next.dropoutKey(row));
                 }
             }
         }
+        repeatLastTarget(4 * ints);
         tokens = rowMemory.ofBytes(bytes);
         positions = tokens + ints;
         targets = positions + ints;
         lossWeights = targets + ints;
         targetRows = lossWeights + ints;
-        dropoutKeys = next.hasDropout() ? targetRows + ints : 0;
+        dropoutKeys = next.hasDropout() ? targetRows + targetInts : 0;
         memory.copyIn(tokens, new Pointer(staging).address(), bytes);
+    }
+
+    /** So that products of the loss have as many rows as others: the last row's loss and gradient are written again as they are. */
+    private void repeatLastTarget(int start) {
+        if (targetCount > 0) {
+            int last = staging.getInt(start + (targetCount - 1) * Integer.BYTES);
+            for (int rounded = ProductRows.rounded(targetCount); targetCount < rounded; targetCount++) {
+                staging.putInt(start + targetCount * Integer.BYTES, last);
+            }
+        }
     }
 
     private static int aligned(int bytes) {
@@ -99,7 +112,7 @@ final class DeviceBatch {
         return lossWeights;
     }
 
-    /** The rows that have a target, {@link #targetCount} of them. */
+    /** The rows that have a target and the last of them again, {@link #targetCount} in all. */
     long targetRows() {
         return targetRows;
     }

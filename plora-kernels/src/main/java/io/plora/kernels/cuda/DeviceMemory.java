@@ -16,6 +16,12 @@ import org.jspecify.annotations.Nullable;
 
 /** The arena of one device and what is copied into and out of it, in the order of its stream. */
 final class DeviceMemory {
+    /** Bytes of ordinary memory that CUDA takes at once; with more the host waits until the stream has come to the copy. */
+    private static final int AT_ONCE = 1 << 16;
+
+    /** Copies up to this size are made in such pieces. */
+    private static final int IN_PIECES = 1 << 22;
+
     private final Nd4jDevice device;
     private final Pointer memory;
     private final Arena arena;
@@ -63,11 +69,16 @@ final class DeviceMemory {
 
     /** The device's stream, or that of a recording under way. */
     long stream() {
+        long own = ownStream();
+        return recording == null ? own : recording.getAsLong();
+    }
+
+    /** The device's stream. */
+    long ownStream() {
         if (closed) {
             throw new IllegalStateException("These kernels are closed.");
         }
-        long own = device.stream();
-        return recording == null ? own : recording.getAsLong();
+        return device.stream();
     }
 
     /** Until {@link #endRecording} each call goes to the stream that this tells, and nothing moves between host and device. */
@@ -126,8 +137,7 @@ final class DeviceMemory {
         }
         Tensor copy = allocate(tensor.type(), tensor.size());
         copyIn(copy.address(), tensor.address(), tensor.bytes());
-        synchronize();
-        Future<float[]> values = lateReads.read(copy);
+        Future<float[]> values = lateReads.read(copy, stream());
         return () -> Futures.getUnchecked(values);
     }
 
@@ -169,11 +179,12 @@ final class DeviceMemory {
         }
     }
 
-    /** Copies from the host. */
+    /** Copies from the host or the device, in the order of the stream; on return the host's memory may be reused. */
     void copyIn(long to, long from, long bytes) {
         requireNoRecording();
-        if (bytes > 0) {
-            CudaLibrary.check(Plora.copy(to, from, bytes, stream()));
+        long piece = bytes > IN_PIECES ? bytes : AT_ONCE;
+        for (long start = 0; start < bytes; start += piece) {
+            CudaLibrary.check(Plora.copy(to + start, from + start, Math.min(piece, bytes - start), stream()));
         }
     }
 

@@ -14,6 +14,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import org.bytedeco.javacpp.BytePointer;
+import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.Pointer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -59,24 +60,38 @@ final class LateReads implements AutoCloseable {
         }
     }
 
-    /** Values of a float32 tensor whose content is complete; it is one of {@link #takeRead} once it has been read. */
-    Future<float[]> read(Tensor tensor) {
-        Future<float[]> values = threads.submit(() -> copy(tensor));
+    /**
+     * Values of a float32 tensor as they are when all is done that a stream holds now; it is one of {@link #takeRead} once it has been
+     * read.
+     */
+    Future<float[]> read(Tensor tensor, long stream) {
+        long complete = recordEvent(stream);
+        Future<float[]> values = threads.submit(() -> copy(tensor, complete));
         reads.add(new Read(tensor, values));
         return values;
     }
 
-    private float[] copy(Tensor from) {
+    private static long recordEvent(long stream) {
+        try (LongPointer event = new LongPointer(1)) {
+            CudaLibrary.check(Plora.createEvent(event));
+            CudaLibrary.check(Plora.recordEvent(event.get(), stream));
+            return event.get();
+        }
+    }
+
+    private float[] copy(Tensor from, long complete) {
         ByteBuffer piece = pieces.remove(); // there are as many as threads
         try {
+            CudaLibrary.check(Plora.useDevice(device.number()));
+            CudaLibrary.check(Plora.awaitEvent(complete));
             return copy(from, piece);
         } finally {
+            Plora.destroyEvent(complete);
             pieces.add(piece);
         }
     }
 
-    private float[] copy(Tensor from, ByteBuffer piece) {
-        CudaLibrary.check(Plora.useDevice(device.number()));
+    private static float[] copy(Tensor from, ByteBuffer piece) {
         float[] values = new float[Math.toIntExact(from.size())];
         for (int start = 0; start < values.length; start += CHUNK) {
             int count = Math.min(CHUNK, values.length - start);

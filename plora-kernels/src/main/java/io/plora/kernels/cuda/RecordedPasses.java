@@ -8,21 +8,21 @@ import java.util.Map;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Passes that come again with the same operands and the same shape of batch. The first is made operation by operation, which
- * uploads what it needs; the second is recorded; from then on the record is replayed, as long as nothing that it uses moves.
+ * uploads what it needs; the second is recorded meanwhile; from then on the record is replayed, as long as nothing that it uses moves.
  */
 final class RecordedPasses {
     /** Passes kept, the least recently used going first. */
     static final int KEPT = 64;
 
-    private static final Logger LOGGER = LoggerFactory.getLogger(RecordedPasses.class);
+    /** Dropped passes that are not closed until the host has time, or there are more. */
+    private static final int MOST_DROPPED = 16;
 
     private final Recorder recorder;
     private final Map<Key, Pass> passes = new LinkedHashMap<>(KEPT, 0.75f, true);
+    private final List<Recorder.Program> dropped = new ArrayList<>(); // and not closed yet
     private @Nullable Pass recording;
     private boolean off;
     private int replayed;
@@ -35,7 +35,7 @@ final class RecordedPasses {
      * What a record depends on.
      *
      * @param operands equal where operations take the same tensors and tables
-     * @param targets number of rows that have one
+     * @param targets how many rows of logits there are
      */
     record Key(Object operands, BatchShape shape, int targets, boolean dropout) {}
 
@@ -67,11 +67,15 @@ final class RecordedPasses {
                 Key eldest = passes.keySet().iterator().next();
                 drop(eldest::equals);
             }
+            closeDropped(MOST_DROPPED);
         } else if (pass.program == null) {
             record(pass, operations);
+            closeDropped(MOST_DROPPED);
         } else {
             pass.checks.forEach(check -> check.accept(batch));
-            replay(pass.program);
+            pass.program.launch();
+            replayed++;
+            closeDropped(0);
         }
     }
 
@@ -79,20 +83,14 @@ final class RecordedPasses {
         recording = pass;
         try {
             pass.program = recorder.record(operations);
-        } catch (IllegalStateException e) {
-            LOGGER.warn("Passes are not recorded from now on, which makes small ones slower: {}", e.getMessage());
-            turn(false);
-            operations.run();
-            return;
         } finally {
             recording = null;
         }
-        replay(pass.program);
-    }
-
-    private void replay(Recorder.Program program) {
-        program.launch();
-        replayed++;
+        if (pass.program == null) {
+            turn(false);
+        } else {
+            replayed++;
+        }
     }
 
     /** Makes a check, and makes it again on the batch of each replay if the pass is being recorded. */
@@ -115,12 +113,26 @@ final class RecordedPasses {
 
     private void drop(Predicate<Key> which) {
         passes.entrySet().removeIf(entry -> {
-            boolean dropped = which.test(entry.getKey());
+            boolean drops = which.test(entry.getKey());
             Recorder.Program program = entry.getValue().program;
-            if (dropped && program != null) {
-                program.close();
+            if (drops && program != null) {
+                dropped.add(program);
             }
-            return dropped;
+            return drops;
         });
+    }
+
+    /** Closes what was dropped if it is more than so many; to be called when the device is at work: it takes the host milliseconds. */
+    private void closeDropped(int many) {
+        if (dropped.size() > many) {
+            dropped.forEach(Recorder.Program::close);
+            dropped.clear();
+        }
+    }
+
+    /** Forgets all passes at once. */
+    void close() {
+        drop();
+        closeDropped(0);
     }
 }

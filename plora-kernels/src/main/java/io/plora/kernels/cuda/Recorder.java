@@ -1,20 +1,22 @@
 package io.plora.kernels.cuda;
 
+import org.jspecify.annotations.Nullable;
+
 /** Records what operations enqueue, to do it again as one piece. */
 interface Recorder {
 
     /**
-     * Records without doing anything.
+     * Does the operations and records them.
      *
-     * @throws IllegalStateException if that is not possible
+     * @return null where they cannot be recorded; they are done all the same
      */
-    Program record(Runnable operations);
+    @Nullable Program record(Runnable operations);
 
     /** What was recorded. */
     interface Program {
         void launch();
 
-        /** Waits for launches under way. */
+        /** Launches under way go on to their end. */
         void close();
     }
 }
