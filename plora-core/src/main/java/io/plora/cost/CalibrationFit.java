@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <pre>
  * min over theta, eta, k >= 0 of
- * sum over rows of rho(1 - t / m) + (0.1 / d)^2 (|theta - s|^2 + (eta - r)^2 + 11 (k - l)^2)
+ * sum over rows of rho(1 - t / m) + (0.3 / d)^2 (|theta - s|^2 + (eta - r)^2 + 11 (k - l)^2)
  * t = max(theta . c, eta h) + k u</pre>
  *
  * <p>Errors are relative, so that short iterations count like long ones. Whatever else happens delays an iteration and makes
@@ -22,7 +22,8 @@ import org.jspecify.annotations.Nullable;
  * errors up to a tenth, or twice the lower quartile: where most rows are far off it is the prior that errs.
  *
  * <p>The ridge keeps what the rows do not tell where it was: at s, r and l, which fit best if all parts of the device have the
- * same factor; these are themselves held near 1, 1 and 0. d is the {@link
+ * same factor; these are themselves held near 1, 1 and 0, s and r by the {@link PartedTime#machineUncertainty} or, where they
+ * are further off all the same, by as much as that. d is the {@link
  * PartedTime#uncertainty}, u the mean of the measured seconds.
  *
  * <p>Weights of rows, and whether they wait for host or device, follow the fit for some rounds. With these given the problem is
@@ -30,11 +31,11 @@ import org.jspecify.annotations.Nullable;
  * they start twice: from all rows alike, and from rows that are no slower than the fastest quarter, by the prior's proportions.
  */
 final class CalibrationFit {
-    /** Standard deviation of a measured iteration. */
-    private static final double NOISE = 0.1;
-
-    /** Standard deviation of the factors of device and host: hardly anything is known of a machine. */
-    private static final double MACHINE = 0.6;
+    /**
+     * Standard deviation of an iteration from the best fit, for which rows count as if they were independent: ten iterations of a
+     * group tell as much as one of 0.1, as a model misses alike ones by the same.
+     */
+    private static final double NOISE = 0.3;
 
     /** Standard deviation of the constant, of the mean iteration, over that of a part's factor. */
     private static final double UNFORESEEN = 0.3;
@@ -53,13 +54,20 @@ final class CalibrationFit {
     private final double[][] features; // of each row parts and constant, relative to the measured seconds
     private final double unit; // of the constant, in seconds
     private final double uncertainty;
+    private final double machineUncertainty;
     private final double[] fitted;
 
     /** @param start factors and constant from which another fit to nearly these rows is near; null where there is none */
-    private CalibrationFit(double[][] features, double unit, double uncertainty, double @Nullable [] start) {
+    private CalibrationFit(
+            double[][] features,
+            double unit,
+            double uncertainty,
+            double machineUncertainty,
+            double @Nullable [] start) {
         this.features = features;
         this.unit = unit;
         this.uncertainty = uncertainty;
+        this.machineUncertainty = machineUncertainty;
         fitted = start == null ? fit() : fit(start, weights(delays(start)));
     }
 
@@ -68,7 +76,7 @@ final class CalibrationFit {
                 rows.stream().mapToDouble(MeasuredIteration::seconds).average().orElse(1);
         double[][] features =
                 rows.stream().map(row -> features(row, prior, unit)).toArray(double[][]::new);
-        return new CalibrationFit(features, unit, prior.uncertainty(), null);
+        return new CalibrationFit(features, unit, prior.uncertainty(), prior.machineUncertainty(), null);
     }
 
     /** Of the parts, in order. */
@@ -97,7 +105,7 @@ final class CalibrationFit {
                 .filter(other -> other != row)
                 .mapToObj(other -> features[other])
                 .toArray(double[][]::new);
-        return new CalibrationFit(others, unit, uncertainty, fitted);
+        return new CalibrationFit(others, unit, uncertainty, machineUncertainty, fitted);
     }
 
     private double[] fit() {
@@ -195,20 +203,37 @@ final class CalibrationFit {
                 .toArray(double[][]::new);
     }
 
-    /** By the rows' weights and the prior; first with the same factor for all parts of the device, which the factors are held near. */
+    /** By the rows' weights and the prior. */
     private double[] minimise(double[][] counting, double[] weights) {
-        double[][] sums = Arrays.stream(counting)
-                .map(row -> new double[] {Arrays.stream(row, 0, HOST).sum(), row[HOST], row[CONSTANT]})
-                .toArray(double[][]::new);
-        double[] common = NonNegativeLeastSquares.solve(
-                sums, weights, new double[] {1, 1, 0}, ridge(MACHINE, MACHINE, UNFORESEEN * uncertainty));
-        double[] target = atFactor(common[0]);
-        target[HOST] = common[1];
-        target[CONSTANT] = common[2];
+        double[] target = common(counting, weights);
         double[] deviations = new double[CONSTANT + 1];
         Arrays.fill(deviations, uncertainty);
         deviations[CONSTANT] *= UNFORESEEN;
         return NonNegativeLeastSquares.solve(counting, weights, target, ridge(deviations));
+    }
+
+    /** The same factor for all parts of the device, one for the host, and the constant. */
+    private double[] common(double[][] counting, double[] weights) {
+        double[][] sums = Arrays.stream(counting)
+                .map(row -> new double[] {Arrays.stream(row, 0, HOST).sum(), row[HOST], row[CONSTANT]})
+                .toArray(double[][]::new);
+        double[] fitted = {2, 2, 0}; // as far off as can be
+        for (int i = 0; i < 2; i++) {
+            fitted = NonNegativeLeastSquares.solve(
+                    sums,
+                    weights,
+                    new double[] {1, 1, 0},
+                    ridge(machine(fitted[0]), machine(fitted[1]), UNFORESEEN * uncertainty));
+        }
+        double[] common = atFactor(fitted[0]);
+        common[HOST] = fitted[1];
+        common[CONSTANT] = fitted[2];
+        return common;
+    }
+
+    /** Standard deviation of a machine's factor, if it seems to be this one. */
+    private double machine(double factor) {
+        return Math.max(machineUncertainty, Math.abs(factor - 1));
     }
 
     private static double[] ridge(double... deviations) {

@@ -49,7 +49,12 @@ public final class NominalTime implements PartedTime {
     /** Nothing is known of the machine. */
     @Override
     public double uncertainty() {
-        return 0.3;
+        return 0.9;
+    }
+
+    @Override
+    public double machineUncertainty() {
+        return 2;
     }
 
     /** How often each kind of operations of a forward pass's size is done. */

@@ -22,10 +22,10 @@ import java.util.stream.IntStream;
  *             traffic inputs and outputs, and 12 bytes a parameter:
  *                     bf16 weights twice, float32 gradient read and written
  * loss      = output layer as products, logits and their gradient written and read in float32
- * optimizer = 38 bytes x {@link GroupWork#steppedParameters} / bandwidth
+ * optimizer = 38 bytes x {@link GroupWork#steppedParameters} / (1.1 x bandwidth)
  * communication = two all-reduces of the hidden states a layer and pass, gathers of low-rank activations
  * launches  = 44 kernels a layer, however many adapters; 1.5 ms to pack rows, plan launches and read results
- * host      = 1.5 ms, and 6 microseconds a kernel
+ * host      = 1.5 ms, and 6.5 microseconds a kernel
  * </pre>
  *
  * <p>Passes that come again are replayed as graphs: then the host takes 0.5 ms. They do where a
@@ -124,6 +124,12 @@ public final class RooflineTime implements PartedTime {
     @Override
     public double uncertainty() {
         return 0.07;
+    }
+
+    /** Only an H100 was measured. */
+    @Override
+    public double machineUncertainty() {
+        return device.equals(DeviceSpec.H100_80GB) ? 0.1 : PartedTime.super.machineUncertainty();
     }
 
     /** The time if all iterations were replayed. */

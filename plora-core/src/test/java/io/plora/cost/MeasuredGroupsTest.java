@@ -16,8 +16,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 
 /**
- * Time model and calibrations by what an H100 measured: ten iterations each of 14 random groups of three models. Some were
- * delayed, as cuBLAS loads kernels for numbers of rows that are new to it.
+ * Time model and calibrations by what an H100 measured: ten iterations each of 14 random groups of three models, by which some
+ * constants were chosen.
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class MeasuredGroupsTest {
@@ -80,7 +80,7 @@ class MeasuredGroupsTest {
         }));
 
         assertThat(errors).hasSize(546);
-        assertThat(accurate(errors)).isGreaterThanOrEqualTo(470);
+        assertThat(accurate(errors)).isGreaterThanOrEqualTo(495);
         assertThat(Quantiles.median().compute(errors)).isLessThan(0.05);
     }
 

@@ -62,9 +62,10 @@ class RooflineTimeTest {
     void optimizerAttentionAndLossByHand() {
         IterationParts parts = H100.parts(new GroupWork(0, 0, 1000, 1, 0, 0, 1_000_000), 1);
 
-        // 38 bytes a parameter; 7 products of 2 x 3584 operations a pair in 28 layers at 0.1 x 690 TFLOP/s;
+        // 38 bytes a parameter, by a tenth faster than products read; 7 products of 2 x 3584 operations a pair in 28
+        // layers at 0.1 x 690 TFLOP/s;
         // the output layer of 152,064 x 3584 in bf16, read twice
-        assertThat(parts.optimizer()).isCloseTo(38e6 / 2900e9, within(1e-12));
+        assertThat(parts.optimizer()).isCloseTo(38e6 / 1.1 / 2900e9, within(1e-12));
         assertThat(parts.attention()).isCloseTo(1000 * 14.0 * 3584 * 28 / 69e12, within(1e-12));
         assertThat(parts.loss()).isCloseTo(2 * 2 * 152_064.0 * 3584 / 2900e9, within(1e-12));
         assertThat(parts.launches()).isCloseTo(0.0005 + (28 * 44 + 8) * 2e-6, within(1e-12));
@@ -90,8 +91,8 @@ class RooflineTimeTest {
                 .isCloseTo(
                         Arrays.stream(parts.values(), 0, IterationParts.DEVICE).sum(), within(1e-15))
                 .isGreaterThan(parts.host());
-        // 44 kernels in each of 24 layers and 8 outside, 6 us each
-        assertThat(small.seconds(few, 1)).isCloseTo(0.0015 + (24 * 44 + 8) * 6e-6, within(1e-12));
+        // 44 kernels in each of 24 layers and 8 outside, 6.5 us each
+        assertThat(small.seconds(few, 1)).isCloseTo(0.0015 + (24 * 44 + 8) * 6.5e-6, within(1e-12));
     }
 
     /** Of 512 tokens there are 64 lengths in multiples of 8, of two times 64 as many pairs, of four times 22.6 as many fours. */
