@@ -4,7 +4,7 @@
 
 namespace plora {
 
-// low_rank's gradient, left at the start of the workspace, and with_b the gradients of all b.
+// low_rank's gradient, left at the start of the workspace, and the gradients of all b; on Hopper GPUs not these unless with_b.
 int low_rank_gradient(
     const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *low_rank, const void *dy, bool with_b,
     void *workspace, void *stream);

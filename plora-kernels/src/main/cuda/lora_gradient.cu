@@ -282,7 +282,7 @@ __device__ void gradient_a_tile(const LoraArguments &g, const plora_tile &t) {
 template <bool WIDE, bool WITH_B>
 __global__ void __launch_bounds__(THREADS, WIDE ? 2 : 3) gradient_b_kernel(LoraArguments g) {
 #if defined(PLORA_HOPPER)
-    const plora_tile t = g.tiles[blockIdx.x];
+    const plora_tile t = g.tiles[blockIdx.x];  // a copy: by reference it would be read again in each step
     gradient_b_ranks<WITH_B ? Pass::BOTH : Pass::S, WIDE>(g, t);
 #endif
 }
