@@ -508,7 +508,8 @@ __device__ void gradient_b_tile(const LoraArguments &g, const plora_tile &t) {
             bf16 *stage = stages + loaded % STAGES * STAGE;
             int column = loaded / GROUPS * C * t.turns;
             if (column < t.columns) {
-                gradient_b_load<R, N>(g, t, term, stage, stage + DY, row0 + loaded % GROUPS * R, t.column + column);
+                gradient_b_load_dy<R>(g, t, stage, row0 + loaded % GROUPS * R, t.column + column);
+                gradient_b_load_b<N>(t, term, stage + DY, t.column + column);
             }
             copy_commit();
             loaded++;
@@ -684,9 +685,9 @@ int launch_expand(const plora_lora_plan *plan, const LoraArguments &g, int list,
     return launch(kernel, plan->count[list], THREADS, expand_shared(k), stream, g);
 }
 
-int launch_gradient_b(const plora_lora_plan *plan, const LoraArguments &g, void *stream) {
+int launch_gradient_b(const plora_lora_plan *plan, const LoraArguments &g, [[maybe_unused]] bool with_b, void *stream) {
 #ifndef PLORA_EMULATE
-    if (plan->compute_capability == 90) return launch_gradient_b_hopper(plan, g, stream);
+    if (plan->compute_capability == 90) return launch_gradient_b_hopper(plan, g, with_b, stream);
 #endif
     auto kernel = plan->gradient_b_ranks > 32 ? gradient_b_kernel<true> : gradient_b_kernel<false>;
     return launch(kernel, plan->count[PLORA_GRADIENT_B], THREADS, plan->gradient_b_shared, stream, g);
@@ -694,13 +695,13 @@ int launch_gradient_b(const plora_lora_plan *plan, const LoraArguments &g, void 
 
 }  // namespace
 
-int gradient_b(
-    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *low_rank, const void *dy,
+int low_rank_gradient(
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *low_rank, const void *dy, bool with_b,
     void *workspace, void *stream) {
     LoraArguments g = lora_arguments(plan, tiles + plan->first[PLORA_GRADIENT_B], terms, nullptr, workspace);
     g.low_rank = (bf16 *)low_rank;
     g.dy = (const bf16 *)dy;
-    PLORA_TRY(launch_gradient_b(plan, g, stream));
+    PLORA_TRY(launch_gradient_b(plan, g, with_b, stream));
     return launch_reduce(plan, tiles, PLORA_GRADIENT_REDUCE, g.partials, g.low_rank_gradient, stream);
 }
 
@@ -715,15 +716,17 @@ int expand_mixed(
     return launch_expand(plan, g, PLORA_MIXED_EXPAND, stream);
 }
 
-int gradient_a_behind(
-    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *x, void *dx, void *workspace,
-    void *stream) {
+int gradients_behind(
+    const plora_lora_plan *plan, const plora_tile *tiles, const plora_term *terms, const void *x, const void *low_rank,
+    const void *dy, void *dx, void *workspace, void *stream) {
     LoraArguments g = lora_arguments(plan, tiles, terms, nullptr, workspace);
     g.x = (const bf16 *)x;
+    g.low_rank = (bf16 *)low_rank;
+    g.dy = (const bf16 *)dy;
     g.out = (bf16 *)dx;
     g.add = g.out;
     g.behind = plan->rows > 0;
-    PLORA_TRY(launch_gradient_a_hopper(plan, g, stream));
+    PLORA_TRY(launch_gradients_hopper(plan, g, stream));
     return launch_gradients(plan, g, {}, PLORA_MIXED_GRADIENT_X, stream);
 }
 
@@ -755,7 +758,7 @@ int plora_lora_backward(
     if (plan->cluster_rows > 0) {
         PLORA_TRY(launch_cluster_gradient(plan, g, stream));
     } else {
-        PLORA_TRY(gradient_b(plan, tiles, terms, low_rank, dy, workspace, stream));
+        PLORA_TRY(low_rank_gradient(plan, tiles, terms, low_rank, dy, true, workspace, stream));
     }
     return launch_gradients(plan, g, gradient_lists(plan), PLORA_GRADIENT_X, stream);
 }

@@ -17,7 +17,7 @@ struct LoraArguments {
     const bf16 *add;          // what is added to it, of the same shape, or null
     const bf16 *bias;         // (outputs) or null
     float *partials;
-    int behind;  // shrink and gradient a: whether they may start while the kernel before runs, which has waited for what they need
+    int behind;  // shrink, gradients a and b: whether they may start while the kernel before runs, which has waited for what they need
     int parts;
     int inputs;
     int outputs;
@@ -135,12 +135,10 @@ __device__ void gradient_b_load_dy(const LoraArguments &g, const plora_tile &t, 
     });
 }
 
-// dY and B of one step.
-template <int R, int N>
-__device__ void gradient_b_load(
-    const LoraArguments &g, const plora_tile &t, const plora_term &term, bf16 *dy_tile, bf16 *b_tile, int row0, int column) {
+// B of one step.
+template <int N>
+__device__ void gradient_b_load_b(const plora_tile &t, const plora_term &term, bf16 *b_tile, int column) {
     int columns = t.column + t.columns - column;
-    gradient_b_load_dy<R>(g, t, dy_tile, row0, column);
     const bf16 *b = (const bf16 *)term.b + (column - t.part_column) * term.b_stride + t.part_rank;
     int ranks = term.rank - t.part_rank;
     copy_tile_async<GRADIENT_B_COLUMNS, N, THREADS>(b_tile, b, term.b_stride, [&](int row, int chunk) {
@@ -173,7 +171,7 @@ int launch_cluster_shrink(const plora_lora_plan *plan, const LoraArguments &g, v
 int launch_cluster_gradient(const plora_lora_plan *plan, const LoraArguments &g, void *stream);
 
 // Kernels for Hopper GPUs.
-int launch_gradient_b_hopper(const plora_lora_plan *plan, const LoraArguments &g, void *stream);
-int launch_gradient_a_hopper(const plora_lora_plan *plan, const LoraArguments &g, void *stream);
+int launch_gradient_b_hopper(const plora_lora_plan *plan, const LoraArguments &g, bool with_b, void *stream);
+int launch_gradients_hopper(const plora_lora_plan *plan, const LoraArguments &g, void *stream);
 
 }  // namespace plora

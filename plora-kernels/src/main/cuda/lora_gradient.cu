@@ -1,9 +1,11 @@
 // Gradients of A and B on Hopper GPUs (sm_90a): the kernels of lora.cu with products of warpgroups, which read operands from
-// shared memory themselves and leave the multiprocessor waiting for memory alone.
+// shared memory themselves and leave the multiprocessor waiting for memory alone. Beside a frozen product that leaves
+// multiprocessors idle in its last turn, dB goes with dA, and dS alone is made before it.
 #ifndef PLORA_EMULATE
 
-#include "hopper.cuh"
+#include <algorithm>
 
+#include "hopper.cuh"
 #include "lora.cuh"
 
 namespace plora {
@@ -81,17 +83,23 @@ __device__ void store_s(
     }
 }
 
+// What one pass over dY makes.
+enum class Pass { S, B, BOTH };
+
 // GROUPS x R rows of the segment at a time. Of dS, each warpgroup has 64 of 128 rows, or half of the columns of 64 rows.
-template <int R, int N, int GROUPS>
+template <int R, int N, int GROUPS, Pass PASS>
 __device__ void gradient_b_tile(const LoraArguments &g, const plora_tile &t) {
-    constexpr int C = GRADIENT_B_COLUMNS, STAGES = GRADIENT_B_STAGES, DY = R * C, STAGE = DY + C * N;
+    constexpr bool MAKES_S = PASS != Pass::B, MAKES_B = PASS != Pass::S;
+    constexpr int C = GRADIENT_B_COLUMNS, STAGES = GRADIENT_B_STAGES, DY = R * C, STAGE = DY + (MAKES_S ? C * N : 0);
     constexpr int S_COLUMNS = R == 128 ? N : N / 2;
     bf16 *s_tile = (bf16 *)shared_memory();
     bf16 *stages = s_tile + GROUPS * R * N;
     const plora_term term = adapter_terms(g, t)[t.part];
     int s_row = R == 128 ? warpgroup() * 64 : 0, s_column = R == 128 ? 0 : warpgroup() * S_COLUMNS;
-    gradient_b_prefetch(g, t, term);
-    wait_for_previous_first();
+    if (!g.behind) {
+        gradient_b_prefetch(g, t, term);
+        wait_for_previous_first();
+    }
     int row0 = 0;
     do {  // once for a segment without rows, to overwrite its gradient with zeros
         int loaded = 0;
@@ -99,12 +107,13 @@ __device__ void gradient_b_tile(const LoraArguments &g, const plora_tile &t) {
             bf16 *stage = stages + loaded % STAGES * STAGE;
             int column = loaded / GROUPS * C * t.turns;
             if (column < t.columns) {
-                gradient_b_load<R, N>(g, t, term, stage, stage + DY, row0 + loaded % GROUPS * R, t.column + column);
+                gradient_b_load_dy<R>(g, t, stage, row0 + loaded % GROUPS * R, t.column + column);
+                if (MAKES_S) gradient_b_load_b<N>(t, term, stage + DY, t.column + column);
             }
             copy_commit();
             loaded++;
         };
-        gradient_b_load_s<GROUPS * R, N>(g, t, s_tile, row0);
+        if (MAKES_B) gradient_b_load_s<GROUPS * R, N>(g, t, s_tile, row0);
         for (int stage = 0; stage < STAGES - 1; stage++) load();
         float sums_s[GROUPS][S_COLUMNS / 2] = {};
         int step = 0;
@@ -122,11 +131,11 @@ __device__ void gradient_b_tile(const LoraArguments &g, const plora_tile &t) {
                 uint64_t s = operand_transposed<N>(s_tile + group * R * N + warpgroup() * N / 2);
                 products_begin();
 #pragma unroll
-                for (int k = 0; k < C / 16; k++) {
+                for (int k = 0; MAKES_S && k < C / 16; k++) {
                     multiply_narrow<S_COLUMNS, false, true>(sums_s[group], rows + k * 2, b + k * 2 * N);
                 }
 #pragma unroll
-                for (int k = 0; k < R / 16; k++) {
+                for (int k = 0; MAKES_B && k < R / 16; k++) {
                     multiply_narrow<N / 2, true, true>(sums_b, outputs + k * 2 * C, s + k * 2 * N);
                 }
                 products_commit();
@@ -134,6 +143,7 @@ __device__ void gradient_b_tile(const LoraArguments &g, const plora_tile &t) {
                 hold(sums_s[group]);
                 hold(sums_b);
             }
+            if (!MAKES_B) continue;
             if (t.overwrite && row0 == 0) {
                 store_b<N, true>(t, term, sums_b, t.column + column);
             } else {
@@ -141,7 +151,7 @@ __device__ void gradient_b_tile(const LoraArguments &g, const plora_tile &t) {
             }
         }
 #pragma unroll
-        for (int group = 0; group < GROUPS; group++) {
+        for (int group = 0; MAKES_S && group < GROUPS; group++) {
             store_s<S_COLUMNS>(g, t, sums_s[group], term.scale, row0 + group * R + s_row, s_column);
         }
         copy_wait<0>();
@@ -150,14 +160,25 @@ __device__ void gradient_b_tile(const LoraArguments &g, const plora_tile &t) {
     } while (row0 < t.rows);
 }
 
-template <int N>
+template <int N, Pass PASS>
 __device__ void gradient_b_rows(const LoraArguments &g, const plora_tile &t) {
     if (t.splits == 64) {
-        gradient_b_tile<64, N, 1>(g, t);
+        gradient_b_tile<64, N, 1, PASS>(g, t);
     } else if (t.splits == 128) {
-        gradient_b_tile<128, N, 1>(g, t);
+        gradient_b_tile<128, N, 1, PASS>(g, t);
     } else {
-        gradient_b_tile<128, N, 2>(g, t);
+        gradient_b_tile<128, N, 2, PASS>(g, t);
+    }
+}
+
+template <Pass PASS, bool WIDE>
+__device__ void gradient_b_ranks(const LoraArguments &g, const plora_tile &t) {
+    if (t.ranks <= 16) {
+        gradient_b_rows<16, PASS>(g, t);
+    } else if (!WIDE || t.ranks <= 32) {
+        gradient_b_rows<32, PASS>(g, t);
+    } else {
+        gradient_b_rows<64, PASS>(g, t);
     }
 }
 
@@ -258,38 +279,42 @@ __device__ void gradient_a_tile(const LoraArguments &g, const plora_tile &t) {
 #endif
 
 // Wide: with tiles of more than 32 ranks, whose sums take more registers.
-template <bool WIDE>
+template <bool WIDE, bool WITH_B>
 __global__ void __launch_bounds__(THREADS, WIDE ? 2 : 3) gradient_b_kernel(LoraArguments g) {
 #if defined(PLORA_HOPPER)
-    const plora_tile t = g.tiles[blockIdx.x];
-    if (t.ranks <= 16) {
-        gradient_b_rows<16>(g, t);
-    } else if (!WIDE || t.ranks <= 32) {
-        gradient_b_rows<32>(g, t);
-    } else {
-        gradient_b_rows<64>(g, t);
-    }
+    const plora_tile t = g.tiles[blockIdx.x];  // a copy: by reference it would be read again in each step
+    gradient_b_ranks<WITH_B ? Pass::BOTH : Pass::S, WIDE>(g, t);
 #endif
 }
 
-__global__ void __launch_bounds__(THREADS, 3) gradient_a_kernel(LoraArguments g) {
+// The first `b_count` tiles are of dB, others of dA.
+__global__ void __launch_bounds__(THREADS, 3) gradients_kernel(LoraArguments g, int b_count) {
 #if defined(PLORA_HOPPER)
-    gradient_a_tile(g, g.tiles[blockIdx.x]);
+    const plora_tile t = g.tiles[blockIdx.x];
+    if ((int)blockIdx.x < b_count) {
+        gradient_b_ranks<Pass::B, true>(g, t);
+    } else {
+        gradient_a_tile(g, t);
+    }
     end_behind(g);
 #endif
 }
 
 }  // namespace
 
-int launch_gradient_b_hopper(const plora_lora_plan *plan, const LoraArguments &g, void *stream) {
-    auto kernel = plan->gradient_b_ranks > 32 ? gradient_b_kernel<true> : gradient_b_kernel<false>;
+int launch_gradient_b_hopper(const plora_lora_plan *plan, const LoraArguments &g, bool with_b, void *stream) {
+    auto kernel = plan->gradient_b_ranks > 32 ? (with_b ? gradient_b_kernel<true, true> : gradient_b_kernel<true, false>)
+                                              : (with_b ? gradient_b_kernel<false, true> : gradient_b_kernel<false, false>);
     return launch(kernel, plan->count[PLORA_GRADIENT_B], THREADS, plan->gradient_b_shared, stream, g);
 }
 
-int launch_gradient_a_hopper(const plora_lora_plan *plan, const LoraArguments &all, void *stream) {
+int launch_gradients_hopper(const plora_lora_plan *plan, const LoraArguments &all, void *stream) {
+    static_assert(PLORA_LINEAR_GRADIENT_B + 1 == PLORA_LINEAR_GRADIENT_A, "tiles one after the other");
     LoraArguments g = all;
-    g.tiles += plan->first[PLORA_LINEAR_GRADIENT_A];
-    return launch(gradient_a_kernel, plan->count[PLORA_LINEAR_GRADIENT_A], THREADS, GRADIENT_A_STAGES * A_STAGE * 2, stream, g);
+    g.tiles += plan->first[PLORA_LINEAR_GRADIENT_B];
+    int b = plan->count[PLORA_LINEAR_GRADIENT_B], a = plan->count[PLORA_LINEAR_GRADIENT_A];
+    int shared = std::max(GRADIENT_A_STAGES * A_STAGE * 2, b == 0 ? 0 : plan->gradient_b_shared);
+    return launch(gradients_kernel, b + a, THREADS, shared, stream, g, b);
 }
 
 }  // namespace plora

@@ -9,8 +9,8 @@
 // low-rank columns, which lie in many places, four stages ahead of the products; blocks stay and take tile after tile. Copies and
 // products start beside the kernel that completes S: only who loads S waits for it.
 //
-// Where the plan says that it is faster, the product leaves multiprocessors to a kernel beside it: in backward to gradient a, in
-// forward to shrink, with the low-rank terms added afterwards.
+// Where the plan says that it is faster, the product leaves multiprocessors to a kernel beside it: in backward to gradients a and
+// b, in forward to shrink, with the low-rank terms added afterwards.
 //
 // Blocks of 64 rows that several adapters share get their low-rank terms afterwards, added by the kernels of lora.cu: in one
 // product with another adapter's weights, a NaN there would pass over.
@@ -543,7 +543,8 @@ int plora_lora_linear_backward(
     void *dx, const void *low_rank, void *workspace, void *stream) {
     PLORA_TRY(require_fit(plan));
     PLORA_REQUIRE(!plan->drops, "drops (%d) must be 0: masks lie between dx and the low-rank terms.", plan->drops);
-    PLORA_TRY(gradient_b(plan, tiles, terms, low_rank, dy, workspace, stream));
+    bool with_b = plan->count[PLORA_LINEAR_GRADIENT_B] == 0;
+    PLORA_TRY(low_rank_gradient(plan, tiles, terms, low_rank, dy, with_b, workspace, stream));
     Arguments g = arguments(plan, tiles, terms);
     g.low_rank = (const bf16 *)workspace;
     g.out = (bf16 *)dx;
@@ -552,7 +553,7 @@ int plora_lora_linear_backward(
     g.extra = plan->linear_backward_steps;
     g.early = plan->count[PLORA_GRADIENT_B] > 0;
     PLORA_TRY(launch_linear<true>(g, dy, w, plan->linear_backward_clusters, stream));
-    return gradient_a_behind(plan, tiles, terms, x, dx, workspace, stream);
+    return gradients_behind(plan, tiles, terms, x, low_rank, dy, dx, workspace, stream);
 }
 
 #endif

@@ -263,21 +263,42 @@ struct Planner {
         }
         int steps = divide_up(shape.inputs, GRADIENT_A_COLUMNS);
         gradient_a_tiles(PLORA_GRADIENT_A, piece(steps, others, 1.75, 4), false);
-        int more = turns(shape.inputs) + 1, fewer = clusters_in(shape.inputs, more);
-        bool beside = gradient_a_pays_beside(more, idle(fewer));
+        int now = turns(shape.inputs), fewest = clusters_in(shape.inputs, now), fewer = clusters_in(shape.inputs, now + 1);
+        bool beside = gradient_a_pays_beside(now + 1, idle(fewer)), both = !beside && gradient_b_pays_beside(now, idle(fewest));
         gradient_a_tiles(PLORA_LINEAR_GRADIENT_A, piece(steps, others, beside ? 10 : 2.5, 4), true);
-        linear_backward_clusters = beside ? fewer : most_clusters(shape.inputs);
+        if (both) gradient_b_beside();
+        linear_backward_clusters = beside ? fewer : both ? fewest : most_clusters(shape.inputs);
     }
 
     // Whether the product of plora_lora_linear_backward takes one turn more, so that gradient a runs beside it on the
     // multiprocessors that this leaves idle: where that turn is short and they do nearly all of gradient a meanwhile. (Measured on
     // an H100.)
     bool gradient_a_pays_beside(int turns, int idle) const {
-        double turn = 5 + 0.66 * divide_up(shape.outputs, LINEAR_DEPTH);  // microseconds
-        double bytes = (2.0 * all_rows() + 4.0 * (double)rank_sum()) * shape.inputs;
-        double alone = bytes / 2.5e6, beside = bytes / (45e3 * std::max(1, idle));
-        return alone >= 1.5 * turn && 0.9 * beside <= turns * turn;
+        double alone = gradient_a_bytes() / 2.5e6, beside = microseconds_beside(gradient_a_bytes(), idle);
+        return alone >= 1.5 * turn_of_backward() && 0.9 * beside <= turns * turn_of_backward();
     }
+
+    // Whether dS alone is made before that product, and gradients a and b beside it, which takes no turn more but fewer clusters:
+    // where multiprocessors that its last turn leaves idle have the time for both, and dB, which is not written before the product
+    // then, is no less than half of dY, which is read twice. (Measured on an H100.)
+    bool gradient_b_pays_beside(int turns, int idle) const {
+        double read = 0, written = 0;
+        each_b([&](int a, const Slice &slice) {
+            double columns = shape.part_to[slice.part] - shape.part_from[slice.part];
+            read += 2 * columns * rows(a);
+            written += 4 * columns * slice.ranks;
+        });
+        double beside = microseconds_beside(gradient_a_bytes() + read + written, idle);
+        return device.compute_capability == 90 && cluster_rows == 0 && idle > 0 && 2 * written >= read
+            && beside <= 0.9 * turns * turn_of_backward();
+    }
+
+    double gradient_a_bytes() const { return (2.0 * all_rows() + 4.0 * (double)rank_sum()) * shape.inputs; }
+
+    // How long one turn takes in the product of plora_lora_linear_backward.
+    double turn_of_backward() const { return 5 + 0.66 * divide_up(shape.outputs, LINEAR_DEPTH); }  // microseconds
+
+    static double microseconds_beside(double bytes, int multiprocessors) { return bytes / (45e3 * std::max(1, multiprocessors)); }
 
     // Blocks of so many steps each, neighbouring ones or by turns. (By turns is faster alone, but not beside gradient x.)
     void gradient_a_tiles(int list, int block_steps, bool by_turns) {
@@ -310,14 +331,13 @@ struct Planner {
         return (int64_t)GRADIENT_B_COLUMNS * divide_up(std::max(1, rows(a)), held) * (held * 2 + n * 6);
     }
 
-    int64_t gradient_b_cost_of_all() const {
-        int64_t cost = 0;
+    // Calls action(adapter, slice) for what gradient b makes.
+    template <typename Action>
+    void each_b(Action action) const {
         for (int a = 0; a < shape.adapters; a++) {
-            for (const Slice &slice : slices(a, GRADIENT_B_RANKS, true)) {
-                if (has_gradient(a)) cost += gradient_b_cost(a, slice) * gradient_b_steps(slice);
-            }
+            if (!has_gradient(a)) continue;
+            for (const Slice &slice : slices(a, GRADIENT_B_RANKS, true)) action(a, slice);
         }
-        return cost;
     }
 
     int gradient_b_steps(const Slice &slice) const {
@@ -326,47 +346,88 @@ struct Planner {
 
     void gradient_b() {
         if (cluster_rows > 0) cluster_tiles(PLORA_GRADIENT_S);
-        for (int a = 0; a < shape.adapters; a++) {
-            for (const Slice &slice : slices(a, GRADIENT_B_RANKS, true)) {
-                gradient_b_ranks = std::max(gradient_b_ranks, round_ranks(slice.ranks));
-            }
+        each_b([&](int a, const Slice &slice) {
+            int n = round_ranks(slice.ranks);
+            gradient_b_ranks = std::max(gradient_b_ranks, n);
+            gradient_b_shared = std::max(gradient_b_shared, gradient_b_bytes(rows_held(a, slice), n));
+        });
+        int64_t share = gradient_b_share(device.multiprocessors * (gradient_b_ranks > 32 ? 2 : 3));
+        each_b([&](int a, const Slice &slice) { split_gradient_b(a, slice, share); });
+    }
+
+    // What a span costs when all segments are cut into as many spans as blocks that the device holds at once; not into more, since
+    // those left over would run alone. Where segments themselves are more, spans cost as if they were not.
+    int64_t gradient_b_share(int blocks) const {
+        std::vector<Outputs> all;
+        int64_t cost = 0;
+        each_b([&](int a, const Slice &slice) {
+            all.push_back(outputs_of(a, slice));
+            cost += all.back().cost * all.back().steps;
+        });
+        auto spans = [&](int64_t share) {
+            return std::accumulate(all.begin(), all.end(), 0, [&](int sum, const Outputs &o) { return sum + o.spans(share); });
+        };
+        int64_t share = std::max<int64_t>(1, cost / blocks);
+        while ((int)all.size() <= blocks && spans(share) > blocks) share += share / 64 + 1;
+        return share;
+    }
+
+    // The outputs of a slice: steps, and the cost of each.
+    struct Outputs {
+        int steps;
+        int64_t cost;
+
+        // Spans that cost about a share each.
+        int spans(int64_t share) const {
+            int64_t wanted = std::min<int64_t>(steps, std::max<int64_t>(1, (cost * steps + share - 1) / share));
+            return divide_up(steps, divide_up(steps, (int)wanted));
         }
-        int blocks = device.multiprocessors * (gradient_b_ranks > 32 ? 2 : 3);
-        int64_t share = std::max<int64_t>(1, gradient_b_cost_of_all() / blocks);
-        for (int a = 0; a < shape.adapters; a++) {
-            for (const Slice &slice : slices(a, GRADIENT_B_RANKS, true)) {
-                if (has_gradient(a)) {
-                    int n = round_ranks(slice.ranks);
-                    gradient_b_shared = std::max(gradient_b_shared, gradient_b_bytes(rows_held(a, slice), n));
-                    split_gradient_b(a, slice, share);
-                }
-            }
+    };
+
+    Outputs outputs_of(int a, const Slice &slice) const { return {gradient_b_steps(slice), gradient_b_cost(a, slice)}; }
+
+    // All of a segment's outputs.
+    plora_tile span_of(int a, const Slice &slice) const {
+        plora_tile t = tile_of(a, 0, rows(a), slice);
+        t.column = t.part_column = shape.part_from[slice.part];
+        t.columns = shape.part_to[slice.part] - t.part_column;
+        t.split_stride = (int64_t)t.rows * t.ranks;
+        t.splits = rows_held(a, slice);
+        return t;
+    }
+
+    // Cuts a segment's outputs into spans.
+    void split_gradient_b(int a, const Slice &slice, int64_t share) {
+        plora_tile t = span_of(a, slice);
+        int count = outputs_of(a, slice).spans(share);
+        if (count > 1 && t.rows > 0 && cluster_rows == 0) {
+            t.partial = partial_elements;
+            partial_elements += t.split_stride * count;
+            reduce(PLORA_GRADIENT_REDUCE, t, count);
+        }
+        span_tiles(PLORA_GRADIENT_B, t, count);
+    }
+
+    // `spans` blocks take turns at the outputs.
+    void span_tiles(int list, const plora_tile &whole, int spans) {
+        for (int span = 0; span < spans; span++) {
+            plora_tile t = whole;
+            t.column += span * GRADIENT_B_COLUMNS;
+            t.columns -= span * GRADIENT_B_COLUMNS;
+            t.turns = spans;
+            if (whole.partial >= 0) t.partial += span * whole.split_stride;
+            lists[list].push_back(t);
         }
     }
 
-    // Cuts a segment's outputs into spans that cost about a share each.
-    void split_gradient_b(int a, const Slice &slice, int64_t share) {
-        plora_tile t = tile_of(a, 0, rows(a), slice);
-        t.part_column = shape.part_from[slice.part];
-        t.split_stride = (int64_t)t.rows * t.ranks;
-        int columns = shape.part_to[slice.part] - t.part_column;
-        int steps = gradient_b_steps(slice);
-        int64_t wanted = (gradient_b_cost(a, slice) * steps + share - 1) / share;
-        int spans = divide_up(steps, divide_up(steps, (int)std::min<int64_t>(steps, std::max<int64_t>(1, wanted))));
-        if (spans > 1 && t.rows > 0 && cluster_rows == 0) {
-            t.partial = partial_elements;
-            partial_elements += t.split_stride * spans;
-            reduce(PLORA_GRADIENT_REDUCE, t, spans);
-        }
-        for (int span = 0; span < spans; span++) {
-            plora_tile s = t;
-            s.column = t.part_column + span * GRADIENT_B_COLUMNS;
-            s.columns = t.part_column + columns - s.column;
-            s.turns = spans;
-            s.partial = t.partial < 0 ? -1 : t.partial + span * t.split_stride;
-            s.splits = rows_held(a, slice);
-            lists[PLORA_GRADIENT_B].push_back(s);
-        }
+    // dB alone, beside the product of plora_lora_linear_backward.
+    void gradient_b_beside() {
+        int64_t others = 0;
+        each_b([&](int, const Slice &) { others++; });
+        each_b([&](int a, const Slice &slice) {
+            int steps = gradient_b_steps(slice);
+            span_tiles(PLORA_LINEAR_GRADIENT_B, span_of(a, slice), divide_up(steps, piece(steps, others, 4, 1)));
+        });
     }
 
     int all_rows() const { return shape.adapter_starts[shape.adapters]; }
@@ -471,7 +532,8 @@ struct Planner {
 
     void sort() {
         auto work = [](const plora_tile &t) { return (int64_t)(t.rows + t.ranks) * t.columns / t.turns; };
-        for (int list : {PLORA_SHRINK, PLORA_LINEAR_SHRINK, PLORA_GRADIENT_B, PLORA_GRADIENT_A, PLORA_LINEAR_GRADIENT_A}) {
+        for (int list : {PLORA_SHRINK, PLORA_LINEAR_SHRINK, PLORA_GRADIENT_B, PLORA_GRADIENT_A, PLORA_LINEAR_GRADIENT_B,
+                         PLORA_LINEAR_GRADIENT_A}) {
             std::stable_sort(lists[list].begin(), lists[list].end(), [&](const plora_tile &l, const plora_tile &r) {
                 return work(l) > work(r);
             });

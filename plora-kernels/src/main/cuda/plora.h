@@ -186,6 +186,7 @@ enum {
     PLORA_LINEAR_BLOCKS,     /* of plora_lora_linear: 128 rows and one part: its slices (rank: the first, ranks: how many) */
     PLORA_LINEAR_SLICES,     /* 16 low-rank columns of one part, for rows in blocks of 64 that belong to one adapter */
     PLORA_LINEAR_SHRINK,     /* SHRINK, beside the product of plora_lora_linear; empty where that leaves too few multiprocessors */
+    PLORA_LINEAR_GRADIENT_B, /* dB alone, beside the product of plora_lora_linear_backward; empty where GRADIENT_B makes it before */
     PLORA_LINEAR_GRADIENT_A, /* GRADIENT_A, beside the product of plora_lora_linear_backward */
     PLORA_MIXED_EXPAND,      /* EXPAND, of all other rows */
     PLORA_MIXED_GRADIENT_X,  /* GRADIENT_X, of all other rows */

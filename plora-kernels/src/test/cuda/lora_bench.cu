@@ -126,12 +126,13 @@ struct Layer {
         CHECK_PLORA(plora_linear_backward(blas, dy->data(), w->data(), dx->data(), rows, c.inputs, c.outputs, beta, stream));
     }
 
-    // X twice, dY, Y and dX written and read again unless the frozen product has their low-rank terms in it; A and B twice; their
-    // gradients written.
+    // X twice, dY, twice where dS and dB take it apart; Y and dX written and read again unless the frozen product has their low-rank
+    // terms in it; A and B twice; their gradients written.
     double bytes(bool one_kernel) const {
         bool y_again = !one_kernel || plan.count[PLORA_LINEAR_SHRINK] > 0, dx_again = !one_kernel;
         double again = (y_again ? 2.0 * c.outputs : 0) + (dx_again ? 2.0 * c.inputs : 0);
-        double activations = 2.0 * rows * (2.0 * c.inputs + c.outputs + again);
+        double gradients = one_kernel && plan.count[PLORA_LINEAR_GRADIENT_B] > 0 ? 2.0 * c.outputs : c.outputs;
+        double activations = 2.0 * rows * (2.0 * c.inputs + gradients + again);
         double adapters = (double)rank_sum * (c.inputs + c.outputs) * (2 * 2 + 4);
         return activations + adapters;
     }

@@ -1,6 +1,7 @@
 // Packed LoRA against plain loops in double precision.
 #include <future>
 #include <map>
+#include <set>
 
 #include "lora_case.h"
 #include "lora_plan.h"
@@ -8,6 +9,7 @@
 namespace {
 
 using plora::GRADIENT_A_COLUMNS;
+using plora::GRADIENT_B_COLUMNS;
 using plora::SHRINK_DEPTH;
 
 uint64_t mix(uint64_t z) {
@@ -258,21 +260,46 @@ bool takes_low_rank_once(const LoraCase &c) {
     return std::all_of(taken.begin(), taken.end(), [](int n) { return n == 1; });
 }
 
-// Whether the tiles of a list, which take steps of a width along the inputs, some by turns, cover all low-rank columns once. Those
-// of shrink have rows of their own, others all rows of an adapter.
-bool takes_inputs_once(const LoraCase &c, int list, int width) {
+// Whether the tiles of a list, which take steps of a width along columns of their own, some by turns, cover these once for all low-rank
+// columns that the list has. Those of shrink have rows of their own, others all rows of an adapter.
+template <typename Columns>
+bool takes_once(const LoraCase &c, int list, int width, Columns columns_of) {
     std::map<std::vector<int>, std::vector<int>> taken;  // by adapter, first row and first low-rank column
     for (int i = 0; i < c.plan.count[list]; i++) {
         const plora_tile &t = c.tiles[(size_t)(c.plan.first[list] + i)];
+        auto [from, to] = columns_of(t);
         std::vector<int> &columns = taken[{t.adapter, t.row, t.rank}];
-        columns.resize((size_t)c.inputs);
+        columns.resize((size_t)(to - from));
         for (int step = 0; step < t.columns; step += t.turns * width) {
-            for (int column = step; column < std::min(step + width, t.columns); column++) columns[(size_t)(t.column + column)]++;
+            for (int column = step; column < std::min(step + width, t.columns); column++) {
+                REQUIRE(t.column + column >= from && t.column + column < to, "column %d of %d..%d", t.column + column, from, to);
+                columns[(size_t)(t.column + column - from)]++;
+            }
         }
     }
     return std::all_of(taken.begin(), taken.end(), [](const auto &of) {
         return std::all_of(of.second.begin(), of.second.end(), [](int n) { return n == 1; });
     });
+}
+
+bool takes_inputs_once(const LoraCase &c, int list, int width) {
+    return takes_once(c, list, width, [&](const plora_tile &) { return std::pair(0, c.inputs); });
+}
+
+bool takes_outputs_once(const LoraCase &c, int list) {
+    return takes_once(c, list, GRADIENT_B_COLUMNS, [&](const plora_tile &t) {
+        return std::pair(c.from[(size_t)t.part], c.to[(size_t)t.part]);
+    });
+}
+
+// The slices of dB in a list: adapter and first low-rank column.
+std::set<std::pair<int, int>> slices_in(const LoraCase &c, int list) {
+    std::set<std::pair<int, int>> slices;
+    for (int i = 0; i < c.plan.count[list]; i++) {
+        const plora_tile &t = c.tiles[(size_t)(c.plan.first[list] + i)];
+        slices.insert({t.adapter, t.rank});
+    }
+    return slices;
 }
 
 bool in(const LoraCase &c, int list, int tile) {
@@ -303,6 +330,7 @@ void test_dropout(Random &, int) {
 
 // What needs no GPU: every element of y and dx belongs to exactly one tile, partial sums lie within the workspace.
 void test_lora_plan(Random &random, int shapes) {
+    int beside = 0;  // plans with dB beside the product
     for (int i = 0; i < shapes; i++) {
         LoraCase c(random, random.chance(0.5), 400, 256);
         REQUIRE(covers_once(c, PLORA_EXPAND, c.outputs), "shape %d", i);
@@ -312,6 +340,10 @@ void test_lora_plan(Random &random, int shapes) {
         REQUIRE(c.plan.count[PLORA_LINEAR_SHRINK] == 0 || takes_inputs_once(c, PLORA_LINEAR_SHRINK, SHRINK_DEPTH), "shape %d", i);
         REQUIRE(takes_inputs_once(c, PLORA_GRADIENT_A, GRADIENT_A_COLUMNS), "shape %d", i);
         REQUIRE(takes_inputs_once(c, PLORA_LINEAR_GRADIENT_A, GRADIENT_A_COLUMNS), "shape %d", i);
+        REQUIRE(takes_outputs_once(c, PLORA_GRADIENT_B) && takes_outputs_once(c, PLORA_LINEAR_GRADIENT_B), "shape %d", i);
+        bool b_beside = c.plan.count[PLORA_LINEAR_GRADIENT_B] > 0;
+        REQUIRE(!b_beside || slices_in(c, PLORA_LINEAR_GRADIENT_B) == slices_in(c, PLORA_GRADIENT_B), "shape %d", i);
+        beside += b_beside ? 1 : 0;
         REQUIRE(c.plan.cluster_rows == 0 || c.plan.count[PLORA_SHRINK] == c.plan.count[PLORA_GRADIENT_S], "shape %d", i);
         for (int n = 0; n < c.plan.tiles; n++) {
             const plora_tile &t = c.tiles[(size_t)n];
@@ -321,9 +353,10 @@ void test_lora_plan(Random &random, int shapes) {
             REQUIRE((t.rows > 0 || t.overwrite) && t.row >= 0 && t.row + t.rows <= c.rows, "shape %d", i);
         }
     }
+    REQUIRE(beside > 0 || shapes < 40, "no plan of %d has gradient b beside the product", shapes);
 }
 
-// Where shrink and gradient a run beside the frozen products, on an H100.
+// Where shrink and gradients run beside the frozen products, on an H100.
 void test_lora_plan_beside(Random &, int) {
     plora_lora_plan both = plan_of_h100(64, 18944, 3584);
     REQUIRE(both.count[PLORA_LINEAR_SHRINK] == 32 && both.linear_clusters == 56, "two turns leave 20 multiprocessors to shrink");
@@ -332,6 +365,12 @@ void test_lora_plan_beside(Random &, int) {
     REQUIRE(square.count[PLORA_LINEAR_SHRINK] == 0, "the pass over Y costs as much as shrink");
     REQUIRE(many_rows.count[PLORA_LINEAR_SHRINK] == 0, "seven turns of 64 clusters leave too few multiprocessors");
     for (const plora_lora_plan &plan : {square, many_rows}) REQUIRE(plan.linear_backward_clusters == 66, "a turn more takes too long");
+    plora_lora_plan wide = plan_of_h100(64, 3584, 18944);
+    REQUIRE(wide.count[PLORA_LINEAR_GRADIENT_B] > 0 && wide.linear_backward_clusters == 56, "two turns leave 20 multiprocessors to both");
+    REQUIRE(wide.count[PLORA_GRADIENT_B] == 256, "32 segments in eight spans, as two blocks on each of 132 multiprocessors hold");
+    for (const plora_lora_plan &plan : {both, square, many_rows, plan_of_h100(256, 3584, 18944)}) {
+        REQUIRE(plan.count[PLORA_LINEAR_GRADIENT_B] == 0, "20 multiprocessors or fewer have no time for both");
+    }
     REQUIRE(plan_of_h100(0, 18944, 3584).linear_clusters == 0, "there are no rows");
 }
 
