@@ -430,7 +430,10 @@ __device__ void multiply_tiles(const Arguments &g, bf16 *stages, bf16 *staged, S
             uint64_t a = operand(left + half * 64 * DEPTH), b = right_operand<BACKWARD>(left + LEFT);
             barrier_wait(&shared.full[turn.stage()], turn.parity());
             uint32_t held = shared.held[turn.stage()] >> (16 * half);
-            for (int i = (int)(held & 0xff), end = (int)(held >> 8 & 0xff); i < end; i++) {
+            int first = (int)(held & 0xff), end = (int)(held >> 8 & 0xff);
+            // products keep a warpgroup's warps together; without one, the first must not give back what others have not seen yet
+            if (first == end) wait_named(2 + half, WARPGROUP);
+            for (int i = first; i < end; i++) {
                 products_begin();
                 multiply_group<BACKWARD>(sums, a + i * 2, b + i * ALONG, add);
                 products_commit();

@@ -19,10 +19,10 @@ struct LoraCase {
     plora_lora_plan plan;
     std::vector<plora_tile> tiles;
 
-    LoraCase(Random &random, bool dropout, int most_columns, int most_rank, int most_rows = 1 << 20) {
+    LoraCase(Random &random, bool dropout, int most_columns, int most_rank, int most_rows = 1 << 20, int most_inputs = 1 << 20) {
         adapters = random.chance(0.1) ? random.within(10, 40) : random.within(1, 5);
         parts = random.within(1, 3);
-        inputs = 8 * random.within(1, most_columns / 8);
+        inputs = 8 * random.within(1, std::min(most_columns, most_inputs) / 8);
         layout(random, most_columns);
         segments(random, most_rows);
         int common = random.one_of({0, 0, 1, 8, 16, 64});  // all ranks, or 0 for mixed

@@ -413,13 +413,16 @@ void test_lora_nan(Random &random, int shapes) {
 
 #ifndef PLORA_EMULATE
 
-void test_lora_linear(Random &random, int shapes) {
+bool runs_linear(const char *test) {
     plora_device device;
     CHECK_PLORA(plora_device_query(&device));
-    if (device.compute_capability != 90) {
-        printf("{\"test\": \"lora_linear\", \"skipped\": \"compute capability %d is not 90\"}\n", device.compute_capability);
-        return;
-    }
+    bool runs = device.compute_capability == 90;
+    if (!runs) printf("{\"test\": \"%s\", \"skipped\": \"compute capability %d is not 90\"}\n", test, device.compute_capability);
+    return runs;
+}
+
+void test_lora_linear(Random &random, int shapes) {
+    if (!runs_linear("lora_linear")) return;
     for (int i = 0; i < shapes; i++) {
         LoraCase c(random, false, random.one_of({32, 200, 600, 1000}), random.one_of({16, 64, 256}));
         Operands o(random, c);
@@ -431,8 +434,27 @@ void test_lora_linear(Random &random, int shapes) {
     }
 }
 
+// Blocks that take several tiles of short sums: their low-rank steps come first, some without a slice for a warpgroup. Many runs,
+// as warpgroups are apart by chance; one that misses a turn waits for ever.
+void test_lora_linear_turns(Random &random, int shapes) {
+    constexpr int CLUSTERS = 66, SIDE = 256, RUNS = 50;
+    if (!runs_linear("lora_linear_turns")) return;
+    for (int i = 0, turns = 0; turns < shapes / 50 + 1; i++) {
+        LoraCase c(random, false, 4000, 64, 1 << 20, SIDE);
+        int tiles = ((c.rows + SIDE - 1) / SIDE) * ((c.outputs + SIDE - 1) / SIDE);
+        if (c.plan.cluster_rows > 0 || c.plan.linear_steps == 0 || tiles <= CLUSTERS) continue;
+        turns++;
+        Operands o(random, c);
+        o.w = random.bf16s((size_t)c.outputs * c.inputs, 1 / sqrtf((float)c.inputs));
+        Results got = run_linear(c, o);
+        check(c, o, got);
+        for (int run = 0; run < RUNS; run++) REQUIRE(got.same(run_linear(c, o)), "shape %d differs on run %d", i, run + 2);
+    }
+}
+
 // NaN in the weights of one adapter must leave the bits of all others as they are.
 void test_lora_linear_nan(Random &random, int shapes) {
+    if (!runs_linear("lora_linear_nan")) return;
     for (int i = 0; i < shapes / 10 + 1; i++) {
         LoraCase c(random, false, 400, 64);
         if (c.plan.cluster_rows > 0) continue;

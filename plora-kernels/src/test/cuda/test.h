@@ -172,6 +172,7 @@ void test_lora(Random &random, int shapes);
 void test_lora_few(Random &random, int shapes);
 void test_lora_nan(Random &random, int shapes);
 void test_lora_linear(Random &random, int shapes);
+void test_lora_linear_turns(Random &random, int shapes);
 void test_lora_linear_nan(Random &random, int shapes);
 void test_pointwise(Random &random, int shapes);
 void test_attention(Random &random, int shapes);

@@ -17,6 +17,7 @@ const Named TESTS[] = {
 #ifndef PLORA_EMULATE
     {"frozen", test_frozen},
     {"lora_linear", test_lora_linear},
+    {"lora_linear_turns", test_lora_linear_turns},
     {"lora_linear_nan", test_lora_linear_nan},
 #endif
     {"pointwise", test_pointwise},
