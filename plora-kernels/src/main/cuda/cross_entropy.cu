@@ -15,10 +15,14 @@ constexpr int THREADS = 512;
 constexpr int WARPS = THREADS / 32;
 constexpr int VECTOR = 4;  // f32 in 16 bytes
 
+// Whether a block's row is that of the block before it: then it has only made a product larger, and nothing comes of it.
+__device__ bool comes_again(const int32_t *rows) { return blockIdx.x > 0 && rows[blockIdx.x] == rows[blockIdx.x - 1]; }
+
 // to[i] = from[rows[i]], or to[rows[i]] = from[i].
 template <bool SCATTER>
 __global__ void __launch_bounds__(128) move_rows_kernel(const bf16 *from, const int32_t *rows, bf16 *to, int hidden) {
     wait_for_previous();
+    if (SCATTER && comes_again(rows)) return;
     int64_t here = (int64_t)blockIdx.x * hidden, there = (int64_t)rows[blockIdx.x] * hidden;
     const uint4 *source = (const uint4 *)(from + (SCATTER ? here : there));
     uint4 *target = (uint4 *)(to + (SCATTER ? there : here));
@@ -64,6 +68,7 @@ __global__ void __launch_bounds__(THREADS) softmax_loss_kernel(
     float *logits, const int32_t *target_rows, const int32_t *targets, const float *loss_weights, int vocabulary,
     int gradients, float *losses) {
     wait_for_previous();
+    if (comes_again(target_rows)) return;
     float *row = logits + (int64_t)blockIdx.x * vocabulary;
     int token_row = target_rows[blockIdx.x];
     int target = targets[token_row];

@@ -313,7 +313,8 @@ int64_t plora_cross_entropy_workspace(int32_t chunk_rows, int32_t hidden, int32_
  * Other rows get loss 0 and gradient 0.
  *
  * x: bf16 (T, hidden); weight: bf16 (vocabulary, hidden)
- * target_rows: int32 (target_count): the rows that have a target; targets: int32 (T); loss_weights: f32 (T)
+ * target_rows: int32 (target_count): the rows that have a target; one that comes again right behind itself only adds a row to the
+ * products; targets: int32 (T); loss_weights: f32 (T)
  * losses: f32 (T): -log p(target), not weighted; dx: bf16 (T, hidden): gradient of the weighted sum, or null
  */
 int plora_cross_entropy(
@@ -322,7 +323,8 @@ int plora_cross_entropy(
     float *losses, void *dx, void *workspace, void *stream);
 
 /* The part of plora_cross_entropy between its products: f32 logits (count, vocabulary) of some target rows become losses and,
- * where gradients are wanted, bf16 gradients of the logits in their place, in the first half of each row. */
+ * where gradients are wanted, bf16 gradients of the logits in their place, in the first half of each row. Logits of a row that comes again right behind
+ * itself stay as they are. */
 int plora_softmax_loss(
     float *logits, const int32_t *target_rows, int32_t count, const int32_t *targets, const float *loss_weights,
     int32_t vocabulary, int32_t gradients, float *losses, void *stream);

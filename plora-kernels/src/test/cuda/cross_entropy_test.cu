@@ -5,8 +5,9 @@ namespace {
 
 struct Loss {
     int rows, hidden, vocabulary;
-    std::vector<int32_t> targets, target_rows;
+    std::vector<int32_t> targets, target_rows;  // the last of these comes again
     std::vector<float> weights;
+    size_t count;  // of rows with a target
 
     explicit Loss(Random &random) {
         rows = random.within(0, 40);
@@ -17,6 +18,8 @@ struct Loss {
             weights.push_back(random.floats(1, 1)[0]);
             if (targets.back() >= 0) target_rows.push_back(row);
         }
+        count = target_rows.size();
+        if (count > 0) target_rows.resize(count + (size_t)random.within(0, 7), target_rows.back());
     }
 };
 
@@ -29,12 +32,12 @@ double log_sum_of(const double *logits, int count) {
 
 void check_softmax(Random &random) {
     Loss loss(random);
-    size_t count = loss.target_rows.size(), vocabulary = (size_t)loss.vocabulary;
-    auto logits = random.floats(count * vocabulary, random.one_of({1.0f, 30.0f}));
+    size_t count = loss.count, all = loss.target_rows.size(), vocabulary = (size_t)loss.vocabulary;
+    auto logits = random.floats(all * vocabulary, random.one_of({1.0f, 30.0f}));
     Array<float> device_logits(logits), weights(loss.weights), losses((size_t)loss.rows);
     Array<int32_t> targets(loss.targets), target_rows(loss.target_rows);
     losses.write(std::vector<float>((size_t)loss.rows, 0));
-    CHECK_PLORA(plora_softmax_loss(device_logits.data(), target_rows.data(), (int)count, targets.data(), weights.data(),
+    CHECK_PLORA(plora_softmax_loss(device_logits.data(), target_rows.data(), (int)all, targets.data(), weights.data(),
                                    loss.vocabulary, 1, losses.data(), nullptr));
     Expected expected((size_t)loss.rows), gradient(count * vocabulary);
     for (size_t i = 0; i < count; i++) {
@@ -51,6 +54,9 @@ void check_softmax(Random &random) {
     std::vector<bf16> got(count * vocabulary);
     for (size_t i = 0; i < count; i++) memcpy((void *)&got[i * vocabulary], &halves[i * vocabulary], vocabulary * sizeof(bf16));
     compare("gradient", got, gradient, BF16, 1e-4);
+    for (size_t i = count * vocabulary; i < halves.size(); i++) {
+        REQUIRE(halves[i] == logits[i], "Logit (%zu) of a row that comes again is (%g), not (%g).", i, (double)halves[i], (double)logits[i]);
+    }
 }
 
 #ifndef PLORA_EMULATE
@@ -69,8 +75,8 @@ void check_all(Random &random, plora_blas *blas) {
                                     dx.data(), workspace.data(), nullptr));
     Expected expected((size_t)loss.rows), gradient(n);
     std::vector<double> logits(vocabulary);
-    for (int row : loss.target_rows) {
-        size_t at = (size_t)row;
+    for (size_t row = 0; row < loss.count; row++) {
+        size_t at = (size_t)loss.target_rows[row];
         for (size_t v = 0; v < vocabulary; v++) {
             logits[v] = 0;
             for (size_t i = 0; i < hidden; i++) logits[v] += number(x[at * hidden + i]) * number(weight[v * hidden + i]);

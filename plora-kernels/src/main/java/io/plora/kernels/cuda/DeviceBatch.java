@@ -81,7 +81,7 @@ final class DeviceBatch {
         memory.copyIn(tokens, new Pointer(staging).address(), bytes);
     }
 
-    /** So that products of the loss have as many rows as others: the last row's loss and gradient are written again as they are. */
+    /** So that products of the loss have as many rows as others; nothing comes of a row that comes again. */
     private void repeatLastTarget(int start) {
         if (targetCount > 0) {
             int last = staging.getInt(start + (targetCount - 1) * Integer.BYTES);

@@ -16,12 +16,6 @@ import org.jspecify.annotations.Nullable;
 
 /** The arena of one device and what is copied into and out of it, in the order of its stream. */
 final class DeviceMemory {
-    /** Bytes of ordinary memory that CUDA takes at once; with more the host waits until the stream has come to the copy. */
-    private static final int AT_ONCE = 1 << 16;
-
-    /** Copies up to this size are made in such pieces. */
-    private static final int IN_PIECES = 1 << 22;
-
     private final Nd4jDevice device;
     private final Pointer memory;
     private final Arena arena;
@@ -182,9 +176,8 @@ final class DeviceMemory {
     /** Copies from the host or the device, in the order of the stream; on return the host's memory may be reused. */
     void copyIn(long to, long from, long bytes) {
         requireNoRecording();
-        long piece = bytes > IN_PIECES ? bytes : AT_ONCE;
-        for (long start = 0; start < bytes; start += piece) {
-            CudaLibrary.check(Plora.copy(to + start, from + start, Math.min(piece, bytes - start), stream()));
+        if (bytes > 0) {
+            CudaLibrary.check(Plora.copy(to, from, bytes, stream()));
         }
     }
 
