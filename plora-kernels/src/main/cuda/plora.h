@@ -323,8 +323,8 @@ int plora_cross_entropy(
     float *losses, void *dx, void *workspace, void *stream);
 
 /* The part of plora_cross_entropy between its products: f32 logits (count, vocabulary) of some target rows become losses and,
- * where gradients are wanted, bf16 gradients of the logits in their place, in the first half of each row. Logits of a row that comes again right behind
- * itself stay as they are. */
+ * where gradients are wanted, bf16 gradients of the logits in their place, in the first half of each row. Logits of a row that
+ * comes again right behind itself stay as they are. */
 int plora_softmax_loss(
     float *logits, const int32_t *target_rows, int32_t count, const int32_t *targets, const float *loss_weights,
     int32_t vocabulary, int32_t gradients, float *losses, void *stream);
