@@ -123,7 +123,7 @@ final class RecordedPasses {
         });
     }
 
-    /** Closes what was dropped if it is more than so many; to be called when the device is at work: it takes the host milliseconds. */
+    /** Closes what was dropped if it is more than so many: while the device is at work, as it takes the host milliseconds. */
     private void closeDropped(int many) {
         if (dropped.size() > many) {
             List<Recorder.Program> closing = List.copyOf(dropped);
