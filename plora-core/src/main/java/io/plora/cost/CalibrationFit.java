@@ -23,8 +23,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>The ridge keeps what the rows do not tell where it was: at s, r and l, which fit best if all parts of the device have the
  * same factor; these are themselves held near 1, 1 and 0, s and r by the {@link PartedTime#machineUncertainty} or, where they
- * are further off all the same, by as much as that. d is the {@link
- * PartedTime#uncertainty}, u the mean of the measured seconds.
+ * are further off all the same, by as much as that. d is the {@link PartedTime#uncertainty}, u the mean of the measured seconds.
  *
  * <p>Weights of rows, and whether they wait for host or device, follow the fit for some rounds. With these given the problem is
  * strictly convex and has one minimum, see {@link NonNegativeLeastSquares}. As the rounds end at one of several minima,
@@ -217,7 +216,7 @@ final class CalibrationFit {
         double[][] sums = Arrays.stream(counting)
                 .map(row -> new double[] {Arrays.stream(row, 0, HOST).sum(), row[HOST], row[CONSTANT]})
                 .toArray(double[][]::new);
-        double[] fitted = {2, 2, 0}; // as far off as can be
+        double[] fitted = {2, 2, 0}; // hardly held: to see how far off they are
         for (int i = 0; i < 2; i++) {
             fitted = NonNegativeLeastSquares.solve(
                     sums,
@@ -231,7 +230,7 @@ final class CalibrationFit {
         return common;
     }
 
-    /** Standard deviation of a machine's factor, if it seems to be this one. */
+    /** Standard deviation of a machine's factor from 1, if it seems to be this one. */
     private double machine(double factor) {
         return Math.max(machineUncertainty, Math.abs(factor - 1));
     }

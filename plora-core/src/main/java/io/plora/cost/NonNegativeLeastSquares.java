@@ -1,7 +1,8 @@
 package io.plora.cost;
 
 /**
- * Least squares for values that are not negative, some of which follow from few rows: with features f and weight w of each row, target t and ridge r
+ * Least squares for values that are not negative, some of which follow from few rows: with features f and weight w of each row,
+ * target t and ridge r
  *
  * <pre>
  * min over x >= 0 of  sum over rows of w (1 - f . x)^2 + sum of r (x - t)^2</pre>

@@ -12,7 +12,10 @@ public interface PartedTime extends EngineTime {
     /** By how much proportions of the parts may be wrong: standard deviation of a part's factor around that of all parts. */
     double uncertainty();
 
-    /** By how much all of it may be wrong: standard deviation of the factor of all parts. Hardly anything is known of most machines. */
+    /**
+     * By how much all of it may be wrong: standard deviation around 1 of the factor of all parts. Hardly anything is known of most
+     * machines.
+     */
     default double machineUncertainty() {
         return 0.6;
     }

@@ -13,6 +13,7 @@ public record PassRounding(int multiple, int samples) {
     /** Parameters of a layer up to which launching its operations takes longer than reading them for a few rows. */
     private static final long SMALL_LAYER = 64_000_000;
 
+    /** As passes of a model are rounded, on whatever device. */
     public static PassRounding of(ModelConfig model) {
         return new ModelShard(model, 1).layerMatrices() <= SMALL_LAYER
                 ? new PassRounding(16, 8)

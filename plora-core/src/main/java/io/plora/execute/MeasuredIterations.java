@@ -5,7 +5,9 @@ import io.plora.cost.GroupWork;
 import io.plora.cost.MeasuredIteration;
 import io.plora.cost.PartedTime;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -19,25 +21,41 @@ final class MeasuredIterations {
     private static final int MOST = 100;
 
     private final PartedTime prior;
+    private final boolean stepsLater;
+    private final Map<Integer, Double> steppedBefore = new HashMap<>(); // parameters, in each group's iteration before
     private final List<MeasuredIteration> kept = new ArrayList<>();
     private long seen = -LEFT_OUT;
     private long stride = 1;
     private long nextFit = FEWEST;
 
-    /** @param prior what is corrected */
-    MeasuredIterations(PartedTime prior) {
+    /**
+     * None yet.
+     *
+     * @param prior what is corrected
+     * @param stepsLater see {@link ComputeDevice#stepsLater}
+     */
+    MeasuredIterations(PartedTime prior, boolean stepsLater) {
         this.prior = prior;
+        this.stepsLater = stepsLater;
     }
 
-    void add(GroupWork work, double seconds) {
+    /** The next iteration of a group. */
+    void add(int group, GroupWork work, double seconds) {
+        GroupWork within = within(group, work);
         if (seen >= 0 && seen % stride == 0 && seconds > 0) {
-            kept.add(new MeasuredIteration(work, 1, seconds));
+            kept.add(new MeasuredIteration(within, 1, seconds));
         }
         seen++;
         if (kept.size() > MOST) {
             stride *= 2;
             thin();
         }
+    }
+
+    /** What the seconds of an iteration were spent on. */
+    private GroupWork within(int group, GroupWork work) {
+        Double before = steppedBefore.put(group, work.steppedParameters());
+        return stepsLater ? work.withSteppedParameters(before == null ? 0 : before) : work;
     }
 
     private void thin() {

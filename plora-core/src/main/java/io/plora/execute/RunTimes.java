@@ -15,17 +15,14 @@ final class RunTimes {
     private final MeasuredIterations measured;
     private final Forecast forecast;
     private final Map<Integer, GroupWork> workOfGroup = new HashMap<>(); // in progress
-    private final Map<Integer, Double> steppedBefore = new HashMap<>(); // parameters, in the group's iteration before
-    private final boolean stepsLater;
     private long firstOutcome; // on the clock of System.nanoTime
     private double trainingSeconds; // of all devices, after the first outcome
 
     RunTimes(SweepSpec spec, SweepProgress progress) {
         this.spec = spec;
         this.progress = progress;
-        measured = new MeasuredIterations(spec.time());
+        measured = new MeasuredIterations(spec.time(), spec.devices().get(0).stepsLater());
         forecast = new Forecast(spec);
-        stepsLater = spec.devices().get(0).stepsLater();
     }
 
     /** A group begins an iteration. */
@@ -43,15 +40,8 @@ final class RunTimes {
         } else {
             trainingSeconds += outcome.seconds();
         }
-        measured.add(workWithin(outcome.group()), outcome.seconds());
+        measured.add(outcome.group(), workOfGroup.get(outcome.group()), outcome.seconds());
         measured.fitIfDue().ifPresent(this::use);
-    }
-
-    /** What the seconds of a group's iteration were spent on: on some devices the optimizer steps of the one before. */
-    private GroupWork workWithin(int group) {
-        GroupWork work = workOfGroup.get(group);
-        Double before = steppedBefore.put(group, work.steppedParameters());
-        return stepsLater ? work.withSteppedParameters(before == null ? 0 : before) : work;
     }
 
     private void use(Calibration calibration) {

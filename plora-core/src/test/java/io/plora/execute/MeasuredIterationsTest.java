@@ -21,7 +21,7 @@ class MeasuredIterationsTest {
     private static final EngineTime TRUTH =
             new Calibration(ImmutableDoubleArray.of(0.5, 1, 1, 2, 0.5, 1, 1, 0.5, 1), 0.01, 1, 0, 0).apply(PRIOR);
 
-    private final MeasuredIterations measured = new MeasuredIterations(PRIOR);
+    private final MeasuredIterations measured = new MeasuredIterations(PRIOR, false);
     private final Random random = new Random(1);
 
     private GroupWork work() {
@@ -37,14 +37,14 @@ class MeasuredIterationsTest {
     private void iterate(int count) {
         for (int i = 0; i < count; i++) {
             GroupWork work = work();
-            measured.add(work, TRUTH.seconds(work, 1));
+            measured.add(0, work, TRUTH.seconds(work, 1));
         }
     }
 
     @Test
     void firstIterationsAreLeftOutAndFewTellNothing() {
         for (int i = 0; i < MeasuredIterations.LEFT_OUT; i++) {
-            measured.add(work(), 1000);
+            measured.add(0, work(), 1000);
         }
         iterate(MeasuredIterations.FEWEST - 1);
         assertThat(measured.fit()).isEmpty();
@@ -69,6 +69,26 @@ class MeasuredIterationsTest {
         }
 
         assertThat(fitted).containsExactly(10, 20, 40, 80);
+    }
+
+    /** Two groups take turns, their steps only in every third iteration. */
+    private static double heldOutError(boolean stepsLater) {
+        MeasuredIterations measured = new MeasuredIterations(PRIOR, stepsLater);
+        double[] steppedBefore = new double[2];
+        for (int i = 0; i < 80; i++) {
+            int group = i % 2;
+            GroupWork work = GroupWork.of(1_000_000_000L << group, 10 + group, 1, 60, i / 2 % 3 == 0 ? 1 : 0);
+            GroupWork within = work.withSteppedParameters(steppedBefore[group]);
+            measured.add(group, work, PRIOR.seconds(within, 1));
+            steppedBefore[group] = work.steppedParameters();
+        }
+        return measured.fit().orElseThrow().heldOutError();
+    }
+
+    @Test
+    void stepsOfAnIterationCountInTheNextOneOfItsGroupWhereTheyAreDoneLater() {
+        assertThat(heldOutError(true)).isLessThan(1e-6);
+        assertThat(heldOutError(false)).isGreaterThan(1e-3);
     }
 
     @Test

@@ -9,8 +9,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * The operations of a packed training step over prepared tensors. T is the number of rows of the batch, H the hidden size.
  *
- * <p>Activation tensors may have more rows than the batch; the first T count. Outputs are overwritten unless stated. The
- * same calls on the same hardware give the same bits. Not thread-safe: one instance belongs to one group.
+ * <p>Activation tensors may have more rows than the batch; the first T count, and what an operation leaves in the others of its
+ * outputs is undefined. Outputs are overwritten unless stated. The same calls on the same hardware give the same bits. Not
+ * thread-safe: one instance belongs to one group.
  *
  * <p>Three implementations: double precision in plain Java (the reference), float32 on the CPU, bf16 on CUDA.
  */

@@ -28,8 +28,8 @@ import picocli.CommandLine.Option;
  *
  * <p>{@code iteration_ms} is the median of the iterations without a change; {@code leave_ms}, {@code join_ms} and {@code
  * change_ms} (both at once) are the medians of what the change and the two iterations after it take more than two iterations: in
- * the first passes are made operation by operation, in the second they are recorded again ({@code counted_iterations}). {@code export_ms} is the time until the parameters of an adapter that left are in host memory, to be saved,
- * while iterations go on.
+ * the first passes are made operation by operation, in the second they are recorded again ({@code counted_iterations}). {@code
+ * export_ms} is the time until the parameters of an adapter that left are in host memory, to be saved, while iterations go on.
  */
 @Command(
         name = "ContinuousBenchmark",

@@ -36,9 +36,10 @@ import picocli.CommandLine.Option;
  *
  * <p>A row for each group: {@code measured_ms} and {@code nominal_ms} are medians over its iterations, measured and of the model
  * without a calibration; {@code nominal_error} is how far the latter is off, of the iteration that it predicts in the median;
- * {@code errors} how far predictions by a calibration by each group are, in the order of the rows, itself included; {@code joint_error} that by all other groups together; {@code
- * factors} and {@code fixed_ms} its own calibration, {@code iterations_ms} all that were measured, {@code work} what each was spent on, as a {@link
- * GroupWork} (on a GPU the optimizer steps of the iteration before). A last row sums up the absolute errors: without a calibration, by one other group, by all others.
+ * {@code errors} how far predictions by a calibration by each group are, in the order of the rows, itself included; {@code
+ * joint_error} that by all other groups together; {@code factors} and {@code fixed_ms} its own calibration, {@code iterations_ms}
+ * all that were measured, {@code work} what each was spent on, as a {@link GroupWork} (on a GPU the optimizer steps of the
+ * iteration before). A last row sums up the absolute errors: without a calibration, by one other group, by all others.
  */
 @Command(
         name = "IterationTimeBenchmark",

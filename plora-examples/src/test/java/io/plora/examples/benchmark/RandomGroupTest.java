@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
 import io.plora.cost.ActivationPolicy;
+import io.plora.cost.MemoryModel;
 import io.plora.data.Sample;
 import io.plora.examples.ExampleFiles;
 import io.plora.examples.RandomWeights;
@@ -57,6 +58,28 @@ class RandomGroupTest {
                     .isThrownBy(() -> group.measure(weights, kernels, ActivationPolicy.KEEP_ALL, false, 0, 5))
                     .withMessageContaining("Adapter (%s): The ".formatted(diverging.id()));
         }
+    }
+
+    /** Of five measured iterations of an adapter whose batches have two samples, after two others. */
+    private static List<Double> steppedParameters(boolean stepsLater) {
+        LoraConfig pairs = config(0).toBuilder().withBatchSize(2).build();
+        RandomGroup group = new RandomGroup(
+                MODEL, List.of(pairs, pairs.toBuilder().withSeed(1).build()), 32, 1);
+        try (Kernels kernels = ComputeDevice.cpu().open()) {
+            DecoderWeights weights =
+                    DecoderWeights.load(MODEL, new RandomWeights(MODEL, 1), kernels, 2 * group.longest());
+            return group.measure(weights, kernels, ActivationPolicy.KEEP_ALL, stepsLater, 2, 5).stream()
+                    .map(iteration -> iteration.work().steppedParameters())
+                    .toList();
+        }
+    }
+
+    @Test
+    void stepsCountInTheIterationThatTheirTimeFallsInto() {
+        double both = 2.0 * MemoryModel.adapterParameters(MODEL, config(0));
+
+        assertThat(steppedParameters(false)).containsExactly(0.0, both, 0.0, both, 0.0);
+        assertThat(steppedParameters(true)).containsExactly(both, 0.0, both, 0.0, both);
     }
 
     private static LoraConfig config(long seed) {

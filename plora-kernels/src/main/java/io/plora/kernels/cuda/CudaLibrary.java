@@ -2,6 +2,7 @@ package io.plora.kernels.cuda;
 
 import java.util.Optional;
 import org.bytedeco.javacpp.Loader;
+import org.bytedeco.javacpp.LongPointer;
 import org.jspecify.annotations.Nullable;
 
 /** The native library of this process: loaded once, its first failure kept. */
@@ -46,6 +47,14 @@ final class CudaLibrary {
         if (status != OK) {
             String message = Plora.message();
             throw status == INVALID ? new IllegalArgumentException(message) : new IllegalStateException(message);
+        }
+    }
+
+    /** A new event of the current device, to be destroyed by whoever asks for it. */
+    static long createEvent() {
+        try (LongPointer made = new LongPointer(1)) {
+            check(Plora.createEvent(made));
+            return made.get();
         }
     }
 }

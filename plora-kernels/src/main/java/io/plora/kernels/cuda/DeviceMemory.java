@@ -130,9 +130,14 @@ final class DeviceMemory {
             return () -> floats(bytes.get());
         }
         Tensor copy = allocate(tensor.type(), tensor.size());
-        copyIn(copy.address(), tensor.address(), tensor.bytes());
-        Future<float[]> values = lateReads.read(copy, stream());
-        return () -> Futures.getUnchecked(values);
+        try {
+            copyIn(copy.address(), tensor.address(), tensor.bytes());
+            Future<float[]> values = lateReads.read(copy, stream());
+            return () -> Futures.getUnchecked(values);
+        } catch (RuntimeException e) {
+            arena.release(copy);
+            throw e;
+        }
     }
 
     private static float[] floats(ByteBuffer bytes) {

@@ -7,7 +7,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.BytePointer;
-import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.Pointer;
 
 /**
@@ -44,15 +43,11 @@ final class EarlyReads implements AutoCloseable {
     /** A place for one read after the other. */
     private static final class Slot {
         private final ByteBuffer memory;
-        private final long event;
+        private final long event = CudaLibrary.createEvent();
         private Supplier<ByteBuffer> last = () -> ByteBuffer.allocate(0);
 
         private Slot(ByteBuffer memory) {
             this.memory = memory;
-            try (LongPointer made = new LongPointer(1)) {
-                CudaLibrary.check(Plora.createEvent(made));
-                event = made.get();
-            }
         }
 
         private Supplier<ByteBuffer> read(long from, int bytes, long stream) {

@@ -14,7 +14,6 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import org.bytedeco.javacpp.BytePointer;
-import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.Pointer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -65,17 +64,15 @@ final class LateReads implements AutoCloseable {
      * read.
      */
     Future<float[]> read(Tensor tensor, long stream) {
-        long complete = recordEvent(stream);
-        Future<float[]> values = threads.submit(() -> copy(tensor, complete));
-        reads.add(new Read(tensor, values));
-        return values;
-    }
-
-    private static long recordEvent(long stream) {
-        try (LongPointer event = new LongPointer(1)) {
-            CudaLibrary.check(Plora.createEvent(event));
-            CudaLibrary.check(Plora.recordEvent(event.get(), stream));
-            return event.get();
+        long complete = CudaLibrary.createEvent();
+        try {
+            CudaLibrary.check(Plora.recordEvent(complete, stream));
+            Future<float[]> values = threads.submit(() -> copy(tensor, complete));
+            reads.add(new Read(tensor, values));
+            return values;
+        } catch (RuntimeException e) {
+            Plora.destroyEvent(complete);
+            throw e;
         }
     }
 

@@ -6,7 +6,8 @@ import java.math.RoundingMode;
 
 /**
  * How many rows products by cuBLAS are given: those of the batch, rounded up. cuBLAS takes another kernel for many numbers of rows,
- * and to load one takes milliseconds; so there are few numbers. Rows of a product do not mix, and what lies behind a batch is nobody's.
+ * and to load one takes milliseconds; so there are few numbers. Rows of a product do not mix, and what lies behind a batch is
+ * nobody's (see {@link io.plora.kernels.Kernels}).
  */
 final class ProductRows {
     private static final int FEW = 64;

@@ -49,10 +49,10 @@ final class RecordedPasses {
         return replayed;
     }
 
-    /** From now on nothing is recorded or replayed, or it is again. */
+    /** From now on nothing is recorded or replayed, or it is again. Forgets all passes at once. */
     void turn(boolean on) {
         off = !on;
-        drop();
+        close();
     }
 
     /** Runs the operations, or what was recorded of them. */
@@ -80,6 +80,7 @@ final class RecordedPasses {
     }
 
     private void record(Pass pass, Runnable operations) {
+        pass.checks.clear(); // of a recording that failed
         recording = pass;
         try {
             pass.program = recorder.record(operations);
@@ -122,11 +123,12 @@ final class RecordedPasses {
         });
     }
 
-    /** Closes what was dropped if it is more than so many; to be called when the device is at work: it takes the host milliseconds. */
+    /** Closes what was dropped if it is more than so many: while the device is at work, as it takes the host milliseconds. */
     private void closeDropped(int many) {
         if (dropped.size() > many) {
-            dropped.forEach(Recorder.Program::close);
-            dropped.clear();
+            List<Recorder.Program> closing = List.copyOf(dropped);
+            dropped.clear(); // none is closed twice, whatever fails
+            closing.forEach(Recorder.Program::close);
         }
     }
 

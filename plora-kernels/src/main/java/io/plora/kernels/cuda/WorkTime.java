@@ -3,7 +3,6 @@ package io.plora.kernels.cuda;
 import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.javacpp.FloatPointer;
-import org.bytedeco.javacpp.LongPointer;
 
 /** How long the device is at work, by pairs of events around what it is asked to do; while nobody wants to know, none. */
 final class WorkTime {
@@ -38,10 +37,7 @@ final class WorkTime {
             return;
         }
         if (used == events.size()) {
-            try (LongPointer event = new LongPointer(1)) {
-                CudaLibrary.check(Plora.createEvent(event));
-                events.add(event.get());
-            }
+            events.add(CudaLibrary.createEvent());
         }
         CudaLibrary.check(Plora.recordEvent(events.get(used++), memory.stream()));
     }

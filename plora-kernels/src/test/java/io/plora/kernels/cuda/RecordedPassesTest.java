@@ -1,11 +1,14 @@
 package io.plora.kernels.cuda;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
 import io.plora.kernels.PackedBatch;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
@@ -17,6 +20,7 @@ class RecordedPassesTest {
 
     private final class FakeRecorder implements Recorder {
         private boolean works = true;
+        private boolean closes = true;
 
         @Override
         public @Nullable Program record(Runnable operations) {
@@ -33,6 +37,9 @@ class RecordedPassesTest {
                         @Override
                         public void close() {
                             events.add("close");
+                            if (!closes) {
+                                throw new IllegalStateException("not closed");
+                            }
                         }
                     };
         }
@@ -160,19 +167,19 @@ class RecordedPassesTest {
         run("pass", 2);
         run("earlier", 1);
 
-        assertThat(events).containsExactly("run", "record", "run", "run", "run", "run");
+        assertThat(events).containsExactly("run", "record", "run", "close", "run", "run", "run");
     }
 
     @Test
     void recordingCanBeTurnedOffAndOn() {
         run("pass", 2);
-        passes.turn(false);
         events.clear();
+        passes.turn(false);
         run("pass", 3);
         passes.turn(true);
         run("pass", 2);
 
-        assertThat(events).containsExactly("run", "run", "run", "run", "record", "run");
+        assertThat(events).containsExactly("close", "run", "run", "run", "run", "record", "run");
     }
 
     @Test
@@ -188,6 +195,38 @@ class RecordedPassesTest {
         assertThat(events).isEmpty();
         runChecked(good);
         assertThat(events).containsExactly("launch");
+    }
+
+    @Test
+    void checksOfARecordingThatFailedAreNotMadeTwice() {
+        AtomicInteger checks = new AtomicInteger();
+        AtomicInteger runs = new AtomicInteger();
+        PackedBatch batch = batch(0, 5);
+        Runnable failsOnce = () -> {
+            passes.check(batch, of -> checks.incrementAndGet());
+            if (runs.incrementAndGet() == 2) {
+                throw new IllegalArgumentException("second run");
+            }
+        };
+        passes.run(key("pass", batch), batch, failsOnce);
+        assertThatIllegalArgumentException().isThrownBy(() -> passes.run(key("pass", batch), batch, failsOnce));
+        passes.run(key("pass", batch), batch, failsOnce);
+        checks.set(0);
+
+        passes.run(key("pass", batch), batch, failsOnce);
+
+        assertThat(runs).hasValue(3);
+        assertThat(checks).hasValue(1);
+    }
+
+    @Test
+    void aRecordThatCannotBeClosedIsNotClosedAgain() {
+        run("pass", 2);
+        recorder.closes = false;
+
+        assertThatIllegalStateException().isThrownBy(passes::close);
+
+        assertThatCode(passes::close).doesNotThrowAnyException();
     }
 
     @Test
