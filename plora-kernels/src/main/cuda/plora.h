@@ -66,7 +66,7 @@ int plora_record_end(void *stream, void **program, int32_t *operations);
 
 int plora_program_launch(void *program, void *stream);
 
-/* After all launches of the program have ended. */
+/* Launches under way go on to their end. */
 int plora_program_destroy(void *program);
 
 /* ---- time ---- */
