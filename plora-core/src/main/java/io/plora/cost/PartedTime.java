@@ -1,6 +1,9 @@
 package io.plora.cost;
 
-/** A predicted time of parts, the larger of the device's sum and the host's, each of which a {@link Calibration} corrects by a factor of its own. */
+/**
+ * A predicted time of parts, the larger of the device's sum and the host's, each of which a {@link Calibration} corrects by a
+ * factor of its own.
+ */
 public interface PartedTime extends EngineTime {
 
     /** What the seconds of a training iteration are spent on. */

@@ -11,7 +11,7 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * What iterations of a run took. Of many it keeps some, evenly over the run, so that a calibration is fitted in seconds at most.
+ * What iterations of a run took. Of many it keeps some, evenly over the run, so that a calibration is fitted at once.
  * The first ones are left out: the JVM still compiles what they run. Later ones that are slow because a library loads kernels for a
  * shape that is new, a pass is recorded or a member joins are as good as left out by the fit (see {@link Calibration#fit}).
  */
